@@ -1,0 +1,1 @@
+"""Light-field networks, one file each, behind the protocol of `base`."""
