@@ -1,15 +1,32 @@
 """`manifest.json`: everything the page has to know about a bundle, and nothing it has to guess.
 
-The TypeScript type (`web/viewer/src/manifest.ts`) is generated from these dataclasses by `export.typescript`; a test
-holds the two equal. Lengths are in norm units, angles in radians, matrices row-major, colours sRGB in [0, 1].
+    Manifest --write_manifest--> manifest.json --read_manifest--> Manifest, checked field by field
+
+The TypeScript type (`web/viewer/src/manifest.ts`) is generated from these dataclasses by
+`export.typescript`; a test holds the two equal. Lengths are in norm units, angles in radians,
+matrices row-major, colours sRGB in [0, 1].
+
+A model maps `T_norm_camera` [4, 4] and `intrinsics` [4] to `rgba` [1, 4, height, width]
+(premultiplied) and `depth` [1, 1, height, width] (distance along the unit ray); all are float32.
+
+`SCHEMA` goes up whenever a field comes, goes or changes its meaning: the page and Python refuse
+any other number.
 """
 
+import dataclasses
+import math
+import types
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from teacher.errors import UserError
+from teacher.files import read_json, write_json
 from teacher.pseudo.envelope import Envelope
 
 SCHEMA = 1
+MANIFEST = "manifest.json"
+_REMEDY = "write the bundle again with `python -m export bundle`"
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,8 @@ class ModelFile:
     parameters: int
     gflop: float
     """Floating-point operations of one frame, in 10^9 (a multiply-add counts as two)."""
+    psnr: float
+    """ONNX Runtime against torch in float32, premultiplied RGBA, worst reference view, in dB."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +106,93 @@ class Manifest:
     models: tuple[ModelFile, ...]
     """Best first; the page takes the first one that its device can run."""
     start: CameraPose
+    poster: str
+    """Straight-alpha RGBA PNG of the start camera, to show while the page loads; relative path."""
     envelope: Envelope
     references: tuple[ReferenceView, ...]
     background: tuple[float, float, float]
     """Suggested page background behind the transparent picture."""
     quality: Quality
     provenance: Provenance
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `manifest` as `folder`/manifest.json, atomically."""
+    write_json(folder / MANIFEST, dataclasses.asdict(manifest))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check `folder`/manifest.json.
+
+    Raises:
+        UserError: there is none, its schema is another, or a field is missing, unknown or mistyped.
+    """
+    path = folder / MANIFEST
+    value = read_json(path, f"the bundle {folder}", _REMEDY)
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if schema != SCHEMA:
+        raise UserError(f"{path}", f"schema {schema!r}", f"schema {SCHEMA}", _REMEDY)
+    try:
+        return _decode(Manifest, value, "")
+    except _Mismatch as error:
+        raise UserError(f"{path}: {error.where}", error.given, error.expected, _REMEDY) from None
+
+
+class _Mismatch(Exception):
+    """JSON that does not fit a type: where in the document, what is there, what should be."""
+
+    def __init__(self, where: str, given: object, expected: str) -> None:
+        super().__init__(where, given, expected)
+        self.where, self.given, self.expected = where.lstrip("."), f"{given!r:.60}", expected
+
+
+def _decode(kind: Any, value: Any, where: str) -> Any:
+    """`value` (parsed JSON) as an instance of the annotation `kind`."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _decode_fields(kind, value, where)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        return _decode_tuple(arguments, value, where)
+    if origin is dict:
+        _require(isinstance(value, dict), where, value, "an object")
+        return {key: _decode(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if origin is Literal:
+        _require(value in arguments, where, value, " or ".join(map(repr, arguments)))
+        return value
+    if origin in (types.UnionType, Union):
+        (inner,) = (argument for argument in arguments if argument is not types.NoneType)
+        return None if value is None else _decode(inner, value, where)
+    return _decode_scalar(kind, value, where)
+
+
+def _decode_fields(kind: type, value: Any, where: str) -> Any:
+    _require(isinstance(value, dict), where or "the document", value, "an object")
+    hints = get_type_hints(kind)
+    for name in hints.keys() - value.keys():
+        raise _Mismatch(f"{where}.{name}", "nothing", "a value")
+    for name in value.keys() - hints.keys():
+        raise _Mismatch(f"{where}.{name}", value[name], "no such field")
+    return kind(**{name: _decode(hints[name], value[name], f"{where}.{name}") for name in hints})
+
+
+def _decode_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    _require(isinstance(value, list), where, value, "a list")
+    if arguments[-1] is Ellipsis:
+        arguments = (arguments[0],) * len(value)
+    _require(len(value) == len(arguments), where, value, f"{len(arguments)} values")
+    pairs = zip(arguments, value, strict=True)
+    return tuple(_decode(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(pairs))
+
+
+def _decode_scalar(kind: Any, value: Any, where: str) -> Any:
+    if kind is float:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        _require(number and math.isfinite(value), where, value, "a finite number")
+        return float(value)
+    _require(type(value) is kind, where, value, {int: "a whole number", str: "a string"}[kind])
+    return value
+
+
+def _require(holds: bool, where: str, given: object, expected: str) -> None:
+    if not holds:
+        raise _Mismatch(where, given, expected)

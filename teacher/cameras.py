@@ -1,31 +1,27 @@
 """Cameras, and THE frame convention of the whole project.
 
-* `T_a_b` maps points of frame b into frame a: `p_a = T_a_b @ p_b`. `T_world_camera` is camera-to-world.
+* `T_a_b` maps points of frame b into frame a: `p_a = T_a_b @ p_b`. `T_world_camera` is
+  camera-to-world.
 * Camera axes are OpenGL's: +x right, +y up, -z forward. The world's +z is up.
-* Pixel (column u, row v) covers [u, u+1) x [v, v+1); its centre is (u + 0.5, v + 0.5). Row 0 is at the top.
-* Intrinsics (fx, fy, cx, cy) are in pixels; *fractions* are fx/width, fy/height, cx/width, cy/height.
-* "World" is the frame of the scene that owns the camera: `Scene.cameras` are in the scene's normalised frame ("norm"),
-  and `Scene.T_norm_world` says how the data set's own frame maps into it.
+* Pixel (column u, row v) covers [u, u + 1) x [v, v + 1), its centre is (u + 0.5, v + 0.5).
+  Row 0 is at the top.
+* Intrinsics (fx, fy, cx, cy) are in pixels; *fractions* are fx/width, fy/height, cx/width,
+  cy/height.
+* "World" is the frame of the scene that owns the camera: `Scene.cameras` are in the scene's
+  normalised frame ("norm"), `Scene.T_norm_world` maps the data set's own frame into it.
 
-Lens models (coefficients in OpenCV's order, applied to x = X/Z, y = Y/Z of the +z-forward camera):
-`pinhole` (none), `opencv` (k1 k2 p1 p2 [k3 k4 k5 k6]: radial (rational) and tangential), `fisheye` (k1 k2 k3 k4 on the
-angle from the axis, Kannala-Brandt; https://docs.opencv.org/4.x/db/d58/group__calib3d__fisheye.html).
+Lens models and the order of their coefficients: `teacher.lenses`.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from teacher.lenses import COEFFICIENTS, LENS_MODELS, LENSES, Lens
 from teacher.rays import Rays
-
-Lens = Literal["pinhole", "opencv", "fisheye"]
-COEFFICIENTS = 8  # stored per camera; unused ones are zero
-_UNDISTORT_STEPS = 10  # Newton steps; a phone's distortion converges to float32 in four
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,7 @@ class Camera:
     height: int
     lens: Lens = "pinhole"
     distortion: tuple[float, ...] = ()
+    """Coefficients of the lens; those left out at the end are zero."""
     time: float | None = None
     """Seconds or a normalised time, for moving scenes; None where time stands still."""
 
@@ -92,6 +89,7 @@ class Cameras:
 
     T_world_camera: Float[Tensor, "cameras 4 4"]
     intrinsics: Float[Tensor, "cameras 4"]
+    """fx, fy, cx, cy in pixels."""
     size: Int[Tensor, "cameras 2"]
     """(width, height) in pixels."""
     lens: tuple[Lens, ...]
@@ -99,41 +97,57 @@ class Cameras:
 
     @staticmethod
     def stack(cameras: Sequence[Camera]) -> "Cameras":
-        """Stack `cameras`, which may differ in size, intrinsics and lens."""
-        coefficients = [(*c.distortion, *([0.0] * COEFFICIENTS))[:COEFFICIENTS] for c in cameras]
+        """Stack `cameras`, which may differ in size, intrinsics and lens, in float32."""
         return Cameras(
             torch.stack([c.T_world_camera for c in cameras]).float(),
             torch.tensor([(c.fx, c.fy, c.cx, c.cy) for c in cameras], dtype=torch.float32),
             torch.tensor([(c.width, c.height) for c in cameras]),
             tuple(c.lens for c in cameras),
-            torch.tensor(coefficients, dtype=torch.float32),
+            torch.tensor([_padded(c.distortion) for c in cameras], dtype=torch.float32),
         )
 
     def __len__(self) -> int:
         return len(self.lens)
 
+    def to(self, device: torch.device | str) -> "Cameras":
+        """The same cameras with their tensors on `device`."""
+        return replace(
+            self,
+            T_world_camera=self.T_world_camera.to(device),
+            intrinsics=self.intrinsics.to(device),
+            size=self.size.to(device),
+            distortion=self.distortion.to(device),
+        )
+
     def rays(self, index: Int[Tensor, " rays"], pixels: Float[Tensor, "rays 2"]) -> Rays:
         """Rays of camera `index[i]` through the image point `pixels[i]` = (u, v), in pixels."""
-        f, c = self.intrinsics[index].split(2, -1)
-        xy = (pixels - c) / f
-        distinct = set(self.lens)
-        if distinct == {"pinhole"}:
-            local = pinhole_direction(xy)
-        else:
-            lenses = torch.tensor([LENSES.index(lens) for lens in self.lens])[index]
-            local = torch.empty(len(pixels), 3)
-            for kind in distinct:
-                pick = lenses == LENSES.index(kind)
-                local[pick] = _UNPROJECT[kind](xy[pick], self.distortion[index[pick]])
-        T = self.T_world_camera[index]
-        directions = torch.nn.functional.normalize((T[:, :3, :3] @ local[..., None])[..., 0], dim=-1)
-        return Rays(T[:, :3, 3], directions)
+        focal, centre = self.intrinsics[index].split(2, -1)
+        local = self._directions(index, (pixels - centre) / focal)
+        R, origins = self.T_world_camera[:, :3, :3][index], self.T_world_camera[:, :3, 3][index]
+        directions = (R * local[:, None, :]).sum(-1)
+        return Rays(origins, torch.nn.functional.normalize(directions, dim=-1))
+
+    def _directions(
+        self, index: Int[Tensor, " rays"], xy: Float[Tensor, "rays 2"]
+    ) -> Float[Tensor, "rays 3"]:
+        """Camera-frame directions; where lenses are mixed, each model gets its own rays."""
+        k, present = self.distortion[index], sorted(set(self.lens))
+        if len(present) == 1:
+            return LENS_MODELS[present[0]].direction(xy, k)
+        lens_of_camera = torch.tensor([LENSES.index(lens) for lens in self.lens]).to(index.device)
+        lens_of_ray = lens_of_camera[index]
+        local = xy.new_empty(len(xy), 3)
+        for lens in present:
+            mine = lens_of_ray == LENSES.index(lens)
+            local[mine] = LENS_MODELS[lens].direction(xy[mine], k[mine])
+        return local
 
     def image_rays(self, camera: int) -> Rays:
         """Rays through every pixel centre of one camera, row by row."""
         width, height = self.size[camera].tolist()
-        pixels = pixel_centres(width, height).reshape(-1, 2)
-        return self.rays(torch.full((len(pixels),), camera), pixels)
+        device = self.intrinsics.device
+        pixels = pixel_centres(width, height).to(device).reshape(-1, 2)
+        return self.rays(torch.full((len(pixels),), camera, device=device), pixels)
 
 
 def pixel_centres(width: int, height: int) -> Float[Tensor, "height width 2"]:
@@ -142,85 +156,25 @@ def pixel_centres(width: int, height: int) -> Float[Tensor, "height width 2"]:
     return torch.stack([u, v], -1)
 
 
-def pinhole_direction(
-    xy: Float[Tensor, "n 2"], _: Float[Tensor, "n 8"] | None = None
-) -> Float[Tensor, "n 3"]:
-    """Camera-frame direction (not normalised) of the point xy = (X/Z, Y/Z) on the image plane."""
-    return torch.stack([xy[:, 0], -xy[:, 1], -torch.ones_like(xy[:, 0])], -1)
+def project(
+    camera: Camera, points: Float[Tensor, "n 3"]
+) -> tuple[Float[Tensor, "n 2"], Float[Tensor, " n"]]:
+    """Image points (u, v) in pixels, and depth along the optical axis, of points of the world.
 
-
-def distort_opencv(xy: Float[Tensor, "n 2"], k: Float[Tensor, "n 8"]) -> Float[Tensor, "n 2"]:
-    """OpenCV's forward model: undistorted to distorted image-plane coordinates."""
-    k1, k2, p1, p2, k3, k4, k5, k6 = k.unbind(-1)
-    x, y = xy.unbind(-1)
-    r2 = x * x + y * y
-    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-    radial = radial / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
-    dx = 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
-    dy = p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
-    return torch.stack([x * radial + dx, y * radial + dy], -1)
-
-
-def undistort_opencv(xy: Float[Tensor, "n 2"], k: Float[Tensor, "n 8"]) -> Float[Tensor, "n 2"]:
-    """Inverse of `distort_opencv` by fixed-point iteration, as OpenCV's undistortPoints."""
-    guess = xy
-    for _ in range(2 * _UNDISTORT_STEPS):
-        guess = guess + (xy - distort_opencv(guess, k))
-    return guess
-
-
-def _opencv_direction(xy: Float[Tensor, "n 2"], k: Float[Tensor, "n 8"]) -> Float[Tensor, "n 3"]:
-    return pinhole_direction(undistort_opencv(xy, k))
-
-
-def distort_fisheye(
-    theta: Float[Tensor, " n"], k: Float[Tensor, "n 8"]
-) -> Float[Tensor, " n"]:
-    """Distorted radius of a ray at angle theta (radians) from the axis: theta(1 + k1 theta^2 + ...)."""
-    k1, k2, k3, k4 = k[:, :4].unbind(-1)
-    t2 = theta * theta
-    return theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
-
-
-def _fisheye_direction(xy: Float[Tensor, "n 2"], k: Float[Tensor, "n 8"]) -> Float[Tensor, "n 3"]:
-    radius = xy.norm(dim=-1)
-    k1, k2, k3, k4 = k[:, :4].unbind(-1)
-    theta = radius.clamp_max(math.pi)
-    for _ in range(_UNDISTORT_STEPS):
-        t2 = theta * theta
-        slope = 1 + t2 * (3 * k1 + t2 * (5 * k2 + t2 * (7 * k3 + t2 * 9 * k4)))
-        theta = theta - (distort_fisheye(theta, k) - radius) / slope.clamp_min(1e-3)
-    side = xy / radius.clamp_min(1e-9)[:, None]
-    sin, cos = torch.sin(theta), torch.cos(theta)
-    return torch.stack([side[:, 0] * sin, -side[:, 1] * sin, -cos], -1)
-
-
-_UNPROJECT = {
-    "pinhole": pinhole_direction,
-    "opencv": _opencv_direction,
-    "fisheye": _fisheye_direction,
-}
-LENSES: tuple[Lens, ...] = ("pinhole", "opencv", "fisheye")
-
-
-def project(camera: Camera, points: Float[Tensor, "n 3"]) -> tuple[Tensor, Tensor]:
-    """Image points (u, v) [n 2] in pixels and depth along the optical axis [n] of world points.
-
-    Points with depth <= 0 lie behind the camera; their image points mean nothing.
+    Points with depth <= 0 lie behind the camera, where image points mean nothing (except a
+    fisheye's). Far outside the picture a strongly distorting lens may fold points back into it.
     """
     R, t = camera.T_world_camera[:3, :3], camera.T_world_camera[:3, 3]
     local = (points - t) @ R
-    depth = -local[:, 2]
-    xy = torch.stack([local[:, 0], -local[:, 1]], -1) / depth.clamp_min(1e-9)[:, None]
-    k = torch.tensor((*camera.distortion, *([0.0] * COEFFICIENTS))[:COEFFICIENTS]).expand(len(xy), -1)
-    if camera.lens == "opencv":
-        xy = distort_opencv(xy, k)
-    elif camera.lens == "fisheye":
-        radius = xy.norm(dim=-1).clamp_min(1e-9)
-        theta = torch.atan2(local[:, :2].norm(dim=-1), depth)
-        xy = xy * (distort_fisheye(theta, k) / radius)[:, None]
-    f, c = torch.tensor((camera.fx, camera.fy)), torch.tensor((camera.cx, camera.cy))
-    return xy * f + c, depth
+    k = points.new_tensor(_padded(camera.distortion)).expand(len(points), -1)
+    xy = LENS_MODELS[camera.lens].image_point(local, k)
+    focal = points.new_tensor((camera.fx, camera.fy))
+    centre = points.new_tensor((camera.cx, camera.cy))
+    return xy * focal + centre, -local[:, 2]
+
+
+def _padded(distortion: tuple[float, ...]) -> tuple[float, ...]:
+    return (*distortion, *[0.0] * (COEFFICIENTS - len(distortion)))
 
 
 def look_at(
@@ -228,23 +182,46 @@ def look_at(
     target: Float[Tensor, "3"],
     up: Float[Tensor, "3"] | None = None,
 ) -> Float[Tensor, "4 4"]:
-    """`T_world_camera` of a camera at `position` that looks at `target`, `up` (default +z) upwards.
+    """`T_world_camera` of a camera at `position` that looks at `target`, `up` (+z) upwards.
 
-    Straight up or down, +y stands in for `up`.
+    Where it looks along `up`, +y is up in the picture (or +z, if `up` is y).
     """
-    up = torch.tensor([0.0, 0.0, 1.0]) if up is None else up
+    _, y, z = torch.eye(3, dtype=position.dtype, device=position.device)
+    up = z if up is None else torch.nn.functional.normalize(up, dim=0)
     back = torch.nn.functional.normalize(position - target, dim=0)
-    if (back - (back @ up) * up).norm() < 1e-4:
-        up = torch.tensor([0.0, 1.0, 0.0])
+    if torch.linalg.cross(up, back).norm() < 1e-4:
+        up = y if back[1].abs() < 0.9 else z
     right = torch.nn.functional.normalize(torch.linalg.cross(up, back), dim=0)
-    T = torch.eye(4)
-    T[:3, 0], T[:3, 1], T[:3, 2], T[:3, 3] = right, torch.linalg.cross(back, right), back, position
-    return T
+    rotation_and_position = torch.stack([right, torch.linalg.cross(back, right), back, position], 1)
+    return torch.cat([rotation_and_position, position.new_tensor([[0.0, 0.0, 0.0, 1.0]])])
 
 
 def apply_similarity(T: Float[Tensor, "4 4"], camera: Camera) -> Camera:
-    """`camera` moved into the frame that the similarity `T` maps its world into."""
-    scale = T[:3, :3].det() ** (1 / 3)
-    pose = T @ camera.T_world_camera
-    pose = torch.cat([torch.cat([pose[:3, :3] / scale, pose[:3, 3:]], 1), pose[3:]])
+    """`camera` moved into the frame that the similarity `T` maps its world into.
+
+    Its picture stays the same: directions keep unit length, only positions are scaled.
+    """
+    pose = T.to(camera.T_world_camera) @ camera.T_world_camera
+    pose[:3, :3] = pose[:3, :3] / T[:3, :3].det() ** (1 / 3)
     return replace(camera, T_world_camera=pose)
+
+
+def point_of_interest(cameras: Sequence[Camera]) -> Float[Tensor, "3"]:
+    """The point nearest to all optical axes in the least-squares sense, in the world frame.
+
+    Minimises sum_i |(I - d_i d_i^T)(p - o_i)|^2 for axes o_i + t d_i. Where that gives no point
+    in front of the cameras (parallel axes, a camera turning on the spot, cameras that look
+    outwards), it is the point that the mean camera looks at, as far away as the cameras spread.
+    """
+    o = torch.stack([camera.position for camera in cameras]).double()
+    d = torch.stack([camera.forward for camera in cameras]).double()
+    centre, ahead = o.mean(0), torch.nn.functional.normalize(d.mean(0), dim=0)
+    spread = (o - centre).norm(dim=-1).max()
+    fallback = centre + ahead * torch.where(spread > 0, spread, 1.0)
+    across = torch.eye(3).to(d) - d[:, :, None] * d[:, None, :]
+    ridge = 1e-7 * torch.eye(3).to(d)  # decides only where axes are parallel
+    target = (across @ o[..., None]).mean(0)[:, 0] + ridge @ fallback
+    point = torch.linalg.solve(across.mean(0) + ridge, target)
+    in_front = ((point - o) * d).sum(-1) > 0
+    chosen = point if in_front.double().mean() > 0.5 else fallback
+    return chosen.to(cameras[0].T_world_camera.dtype)

@@ -1,7 +1,7 @@
 """Rays and packed samples: the two structures that every sampler, op and renderer speaks.
 
-Samples of all rays lie behind one another ("packed"); ray i owns `offsets[i]:offsets[i + 1]`. Distances are along the
-unit direction, in the units of the frame the origins are in.
+Samples of all rays lie behind one another ("packed"); ray i owns `offsets[i]:offsets[i + 1]`.
+Distances are along the unit direction, in the units of the frame that the origins are in.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,10 @@
 """What a data set is once it is loaded: posed, lazily read pictures in one normalised frame.
 
-    folder --datasets/*.py--> RawScene (data set's own frame) --datasets/normalise.py--> Scene ("norm" frame)
+    folder --datasets/*.py--> RawScene (data set's own frame) --datasets/normalise.py--> Scene
 
-In the norm frame the scene's box `aabb` fits into [-1, 1]^3, its longest side is 2, +z is still up. Everything
-downstream (teacher, pseudo-data, student, page) works in it; `T_norm_world` leads back to the data set's frame.
+In the normalised frame ("norm") the scene's box `aabb` is centred in [-1, 1]^3, its longest side is
+2 and +z is still up. Everything downstream (teacher, pseudo-data, student, page) works in it;
+`T_norm_world` leads back to the data set's own frame.
 """
 
 from dataclasses import dataclass, field
@@ -28,16 +29,20 @@ class Frame:
 
 @dataclass(frozen=True)
 class Scene:
-    """Frames by split ("train", "test", perhaps "val"), in the normalised frame; see the module's docstring."""
+    """Frames by split, in the normalised frame; see the module's docstring."""
 
     name: str
     splits: dict[str, tuple[Frame, ...]]
+    """By name: "train" and "test" always, "val" where the data set has it and "test" as well."""
     T_norm_world: Float[Tensor, "4 4"]
     aabb: Float[Tensor, "2 3"]
-    """Lower and upper corner of the box that holds everything the teacher models, in the norm frame."""
+    """Lower and upper corner of the box around everything that is modelled, in the norm frame."""
     has_alpha: bool
-    """Whether pictures separate the object from the background; then any background may be put behind it."""
-    warnings: tuple[str, ...] = field(default=())
+    """Whether pictures separate the object from what is behind, so that any background will do."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about the data set but can be worked with, one sentence each."""
+    T_world_source: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4))
+    """From the frame of the reconstruction to the data set's ("world"), where that is on record."""
 
     def cameras(self, split: str = "train") -> list[Camera]:
         """The cameras of one split, in the norm frame."""
@@ -45,9 +50,9 @@ class Scene:
 
 
 def composite_over(
-    rgba: Float[Tensor, "*batch 4"], background: Float[Tensor, "3"] | float
+    rgba: Float[Tensor, "*batch 4"], background: Tensor | float
 ) -> Float[Tensor, "*batch 3"]:
-    """Put premultiplied `rgba` over an opaque background (in sRGB space, as browsers and PNG viewers do)."""
+    """Put premultiplied `rgba` over an opaque background, in sRGB space as PNG viewers do."""
     return rgba[..., :3] + (1 - rgba[..., 3:]) * background
 
 

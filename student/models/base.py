@@ -3,10 +3,14 @@
     T_norm_camera, intrinsics -> rays of a coarse grid -> clipped to the scene's box -> encoding -> network -> picture
 
 All of it is inside `forward`, so Python, the panel and the browser run one graph and nobody re-implements rays.
+
+Half-pixel convention: a grid of h x w rays looks through the centres (u + 0.5) / w, (v + 0.5) / h. The ray of a coarse
+cell is therefore the centre of its block of `upsampling` x `upsampling` pixels, and every upsampling stage keeps it so.
 """
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from copy import deepcopy
+from typing import NamedTuple, Self
 
 import torch
 from jaxtyping import Float
@@ -23,12 +27,20 @@ class LightFieldOutput(NamedTuple):
 
 
 class LightField(nn.Module, ABC):
-    """A student network for one scene."""
+    """A student network for one scene.
 
-    upsampling: int
-    """Output pixels per ray of the coarse grid, along each side."""
+    Args:
+        upsampling: output pixels per ray of the coarse grid, along each side.
+        aabb: the scene's box in the norm frame; it becomes a buffer.
+    """
+
     aabb: Float[Tensor, "2 3"]
     """The scene's box in the norm frame (a buffer)."""
+
+    def __init__(self, upsampling: int, aabb: Float[Tensor, "2 3"]) -> None:
+        super().__init__()
+        self.upsampling = upsampling
+        self.register_buffer("aabb", aabb.detach().clone().float())
 
     @abstractmethod
     def forward(
@@ -39,8 +51,36 @@ class LightField(nn.Module, ABC):
     ) -> LightFieldOutput:
         """The pictures of `size` = (height, width), multiples of `upsampling`; intrinsics are fractions.
 
-        A crop of a picture is the camera with intrinsics of the crop: the network is fully convolutional.
+        A crop of a picture is the camera with intrinsics of the crop (`crop_intrinsics`): the network is fully
+        convolutional, so only what mixes neighbouring rays differs, within a ray of the crop's border.
         """
+
+    def coarse_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of the ray grid behind a picture of `size`."""
+        height, width = size
+        assert height % self.upsampling == 0 and width % self.upsampling == 0, (
+            f"{height}x{width} is not a multiple of {self.upsampling}"
+        )
+        return height // self.upsampling, width // self.upsampling
+
+    def for_export(self) -> Self:
+        """A copy in evaluation mode, made only of operations that a browser's WebGPU provider has.
+
+        Every part that has an `exported()` form (feature planes: gathers in place of GridSample) is replaced by it;
+        what the copy computes is the same.
+        """
+        copy = deepcopy(self).eval()
+        _export_parts(copy)
+        return copy
+
+
+def _export_parts(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        exported = getattr(child, "exported", None)
+        if exported is None:
+            _export_parts(child)
+        else:
+            setattr(module, name, exported())
 
 
 def grid_rays(
@@ -48,16 +88,45 @@ def grid_rays(
     intrinsics: Float[Tensor, "batch 4"],
     size: tuple[int, int],
 ) -> tuple[Float[Tensor, "batch 3 height width"], Float[Tensor, "batch 3 height width"]]:
-    """Origins and unit directions through the pixel centres of a grid of `size` = (height, width)."""
+    """Origins and unit directions through the pixel centres of a grid of `size` = (height, width).
+
+    Intrinsics are fractions of the picture's width and height, so the same camera serves every grid.
+    """
+    local = camera_rays(intrinsics, size)
+    R, t = T_norm_camera[:, :3, :3], T_norm_camera[:, :3, 3]
+    directions = (R @ local.flatten(2)).unflatten(2, size)
+    directions = directions / directions.square().sum(1, keepdim=True).sqrt()
+    return t[:, :, None, None].expand_as(directions), directions
+
+
+def camera_rays(
+    intrinsics: Float[Tensor, "batch 4"], size: tuple[int, int]
+) -> Float[Tensor, "batch 3 height width"]:
+    """Directions through the pixel centres in the camera's own frame, scaled to z = -1."""
     height, width = size
-    device = intrinsics.device
-    v = (torch.arange(height, device=device, dtype=torch.float32) + 0.5) / height
-    u = (torch.arange(width, device=device, dtype=torch.float32) + 0.5) / width
+    v = (torch.arange(height, device=intrinsics.device, dtype=torch.float32) + 0.5) / height
+    u = (torch.arange(width, device=intrinsics.device, dtype=torch.float32) + 0.5) / width
     fx, fy, cx, cy = (value[:, None, None] for value in intrinsics.unbind(-1))
     x = ((u[None, None, :] - cx) / fx).expand(-1, height, -1)
     y = ((v[None, :, None] - cy) / fy).expand(-1, -1, width)
-    local = torch.stack([x, -y, -torch.ones_like(x)], 1)
-    R, t = T_norm_camera[:, :3, :3], T_norm_camera[:, :3, 3]
-    directions = (R @ local.flatten(2)).unflatten(2, (height, width))
-    directions = directions / directions.square().sum(1, keepdim=True).sqrt()
-    return t[:, :, None, None].expand_as(directions), directions
+    return torch.stack([x, -y, -torch.ones_like(x)], 1)
+
+
+def crop_intrinsics(
+    intrinsics: Float[Tensor, "batch 4"],
+    size: tuple[int, int],
+    corner: tuple[int, int],
+    crop: tuple[int, int],
+) -> Float[Tensor, "batch 4"]:
+    """Intrinsics (fractions) of a crop of a picture, which is a camera of its own.
+
+    Args:
+        intrinsics: fx/width, fy/height, cx/width, cy/height of the whole picture.
+        size: (height, width) of the whole picture, in pixels.
+        corner: (row, column) of the crop's first pixel; it may be negative, and the crop may reach past the picture.
+        crop: (height, width) of the crop, in pixels.
+    """
+    (height, width), (top, left), (crop_height, crop_width) = size, corner, crop
+    whole = intrinsics.new_tensor([width, height, width, height])
+    part = intrinsics.new_tensor([crop_width, crop_height, crop_width, crop_height])
+    return (intrinsics * whole - intrinsics.new_tensor([0, 0, left, top])) / part

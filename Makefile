@@ -1,0 +1,133 @@
+# Pocketfield: posed pictures in, a light field on a web page out.
+#
+#   make demo                                   everything, on the built-in scene, then serve the page
+#   make teacher student export web SCENE=path  the stages one by one, on your own scene
+#   make test                                   lint, types, Python tests, viewer tests, a real browser
+#
+# Every stage is a file that depends on the files of the stage before it; a killed stage resumes.
+
+SCENE ?=
+RUN ?= runs/$(if $(SCENE),$(notdir $(patsubst %/,%,$(SCENE))),demo)
+PRESET ?= demo
+STUDENT ?= tiny
+DOWNSCALE ?= 1
+PORT ?= 8000
+SERVE ?= 1
+# Extra arguments of a stage, e.g. TEACHER_ARGS="--steps 500".
+TEACHER_ARGS ?=
+STUDENT_ARGS ?=
+
+PYTHON ?= python3
+# This version's CPU build is enough. On a machine with an NVIDIA GPU the same version's CUDA build brings NVRTC along.
+TORCH ?= torch==2.13.0
+BIN := .venv/bin
+VIEWER := web/viewer
+DATA := $(or $(SCENE),$(RUN)/scene)
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: demo teacher student export web serve summary test lint types test-python test-viewer test-browser \
+        test-cuda bench bench-cuda browser clean help
+
+help:
+	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
+
+# --- set-up: one stamp per environment ---
+
+$(BIN)/activate:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+
+.venv/.installed: pyproject.toml | $(BIN)/activate
+	$(BIN)/pip install --quiet "$(TORCH)"
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	@touch $@
+
+$(VIEWER)/node_modules/.installed: $(VIEWER)/package-lock.json
+	cd $(VIEWER) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(VIEWER)/dist/index.html: $(VIEWER)/node_modules/.installed $(VIEWER)/index.html $(VIEWER)/package.json \
+    $(wildcard $(VIEWER)/*.ts) $(shell find $(VIEWER)/src $(VIEWER)/public -type f 2>/dev/null)
+	cd $(VIEWER) && npm run --silent build
+	@touch $@
+
+# --- the pipeline ---
+
+# $(call stage,NAME,COMMAND): run a stage and note how long it took, for summary.json.
+stage = start=$$(date +%s); $(2); mkdir -p $(RUN); \
+        echo "{\"stage\": \"$(1)\", \"seconds\": $$(($$(date +%s) - start))}" >> $(RUN)/stages.jsonl
+
+$(RUN)/scene/transforms_train.json: | .venv/.installed
+	@$(call stage,scene,$(BIN)/python -m teacher demo --output $(RUN)/scene)
+
+DATA_FILES := $(if $(SCENE),,$(RUN)/scene/transforms_train.json)
+
+$(RUN)/teacher/eval/metrics.json: $(DATA_FILES) | .venv/.installed
+	@$(call stage,teacher,$(BIN)/python -m teacher train $(PRESET) --data $(DATA) --downscale $(DOWNSCALE) \
+	    --output $(RUN)/teacher $(TEACHER_ARGS) && $(BIN)/python -m teacher eval --run $(RUN)/teacher)
+
+$(RUN)/student/eval/metrics.json: $(RUN)/teacher/eval/metrics.json
+	@$(call stage,student,$(BIN)/python -m student train $(STUDENT) --teacher $(RUN)/teacher \
+	    --output $(RUN)/student $(STUDENT_ARGS) && $(BIN)/python -m student eval --run $(RUN)/student)
+
+$(RUN)/bundle/manifest.json: $(RUN)/student/eval/metrics.json
+	@$(call stage,export,$(BIN)/python -m export bundle --student $(RUN)/student --output $(RUN)/bundle \
+	    && $(BIN)/python -m export verify --bundle $(RUN)/bundle)
+
+$(RUN)/site/index.html: $(RUN)/bundle/manifest.json $(VIEWER)/dist/index.html
+	@$(call stage,web,$(BIN)/python -m export site --bundle $(RUN)/bundle --viewer $(VIEWER)/dist --output $(RUN)/site)
+
+teacher: $(RUN)/teacher/eval/metrics.json
+student: $(RUN)/student/eval/metrics.json
+export: $(RUN)/bundle/manifest.json
+web: $(RUN)/site/index.html
+
+serve:
+	$(BIN)/python -m export serve --folder $(RUN)/site --port $(PORT)
+
+summary: $(RUN)/site/index.html
+	$(BIN)/python -m export summary --run $(RUN)
+
+demo: summary
+	@if [ "$(SERVE)" = 1 ]; then $(MAKE) --no-print-directory serve; fi
+
+# --- checks: what people, `.ci/run` and this project's authors all run ---
+
+test: lint types test-python test-viewer test-browser
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.installed-dev $(VIEWER)/node_modules/.installed
+	$(BIN)/pyright
+	cd $(VIEWER) && npm run --silent check
+
+test-python: .venv/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
+
+test-viewer: $(VIEWER)/node_modules/.installed
+	cd $(VIEWER) && npm test --silent
+
+test-browser: .venv/.installed-dev $(VIEWER)/dist/index.html browser
+	cd $(VIEWER) && npm run --silent test:browser
+
+# An installed Chromium, else the system's package manager, else the test tool's own download.
+browser: $(VIEWER)/node_modules/.installed
+	@bash tests/browser/ensure_chromium.sh
+
+test-cuda: .venv/.installed-dev
+	$(BIN)/pytest -m cuda
+
+# --- studies: minutes each, results in runs/bench and docs/benchmarks.md ---
+
+bench: .venv/.installed-dev
+	$(BIN)/python tests/bench/bench_ops.py runs/bench/ops.json
+
+clean:
+	rm -rf .venv $(VIEWER)/node_modules $(VIEWER)/dist

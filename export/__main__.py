@@ -1,0 +1,157 @@
+"""`python -m export {onnx,bundle,verify,site,serve,summary,types}`: the last stage's command line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Union
+
+import tyro
+
+from export.to_onnx import Precision
+from teacher.errors import UserError, exit_on_user_error
+
+
+@dataclass(frozen=True)
+class Onnx:
+    """Write a student as one ONNX file, proved against torch first."""
+
+    student: Path
+    """Run folder of the student."""
+    output: Path
+    """ONNX file to write."""
+    precision: Precision = "fp32"
+    """Precision of the network's body; rays and encoding are float32 in both."""
+
+    def run(self) -> None:
+        """Export, prove, write."""
+        from export.bundle import prove_student, write_onnx
+        from export.student_run import open_student
+
+        proved = prove_student(open_student(self.student))
+        write_onnx(self.output, proved.graphs[self.precision])
+        print(f"{self.output}: {proved.agreements[self.precision]}")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Write what the page needs of a student: models, reference pictures, manifest."""
+
+    student: Path
+    """Run folder of the student."""
+    output: Path
+    """Folder to write."""
+
+    def run(self) -> None:
+        """Export, prove, write."""
+        from export.bundle import write_bundle
+        from export.student_run import open_student
+
+        manifest = write_bundle(open_student(self.student), self.output)
+        for model in manifest.models:
+            print(
+                f"{model.file}: {model.bytes / 1e6:.2f} MB, {model.parameters / 1e6:.2f} M "
+                f"parameters, {model.gflop:.2f} GFLOP for {model.width}x{model.height}, "
+                f"{model.psnr:.1f} dB against torch"
+            )
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Check a written bundle: schema, hashes, operators, and its models against its pictures."""
+
+    bundle: Path
+    """Folder of the bundle."""
+
+    def run(self) -> None:
+        """Check and print."""
+        from export.verify import verify_bundle
+
+        for file, agreement in verify_bundle(self.bundle).items():
+            print(f"{file}: {agreement.psnr:.1f} dB against the reference pictures")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Put the built viewer and a bundle together into a folder for any static web server."""
+
+    bundle: Path
+    """Folder of the bundle."""
+    output: Path
+    """Folder to write; files in it that are not part of the site are removed."""
+    viewer: Path = Path("web/viewer/dist")
+    """Folder of the built viewer."""
+
+    def run(self) -> None:
+        """Assemble."""
+        from export.site import write_site
+
+        write_site(self.bundle, self.viewer, self.output)
+        print(f"{self.output}: open it with `python -m export serve --folder {self.output}`")
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Serve a static site on this machine."""
+
+    folder: Path
+    """Folder of the site."""
+    port: int = 8000
+    """Port to listen on; the next free one where it is taken."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 lets other machines in."""
+
+    def run(self) -> None:
+        """Serve until Ctrl-C."""
+        from export.serve import serve
+
+        serve(self.folder, self.port, self.host)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Write and print the figures of a whole run."""
+
+    run_folder: Annotated[Path, tyro.conf.arg(name="run")]
+    """Folder with the run's bundle and its stages.jsonl."""
+
+    def run(self) -> None:
+        """Write RUN/summary.json and print it for people."""
+        from export.summary import report, summarise
+
+        print(report(summarise(self.run_folder)))
+
+
+@dataclass(frozen=True)
+class Types:
+    """Write the manifest's TypeScript type, from its Python dataclasses."""
+
+    output: Path | None = None
+    """File to write; the viewer's manifest.ts by default."""
+    check: bool = False
+    """Write nothing; fail if the file is not what would be written."""
+
+    def run(self) -> None:
+        """Generate."""
+        from export import typescript
+
+        path = self.output or typescript.GENERATED
+        if not self.check:
+            typescript.write(path)
+        elif not path.is_file() or path.read_text() != typescript.generate():
+            expected = "what export/manifest.py generates"
+            raise UserError(f"{path}", "another text", expected, f"run `{typescript.COMMAND}`")
+
+
+COMMANDS = (Onnx, Bundle, Verify, Site, Serve, Summary, Types)
+
+
+def main() -> None:
+    """Parse the command line and run its verb."""
+    verbs = [
+        Annotated[kind, tyro.conf.subcommand(kind.__name__.lower(), prefix_name=False)]
+        for kind in COMMANDS
+    ]
+    tyro.cli(Union[tuple(verbs)], prog="python -m export").run()  # noqa: UP007 - built at run time
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

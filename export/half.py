@@ -1,0 +1,142 @@
+"""The network's body in half precision, rays and encoding in single: half the bytes to download.
+
+    nodes of a float32 graph -> those that compute in half -> casts at every border between the two
+
+Half precision has 11 significant bits: enough for features, too few for positions (the sine of
+2^9 x would be noise). What is a feature is read off the graph, so no student has to declare it:
+
+* a *source* computes in half: a convolution or product with weights, a look-up in a parameter
+  table;
+* an operator that moves, adds or scales (`_FOLLOWS`) computes in half if all its data come from
+  nodes that do, or if some do and only nodes in half use its result (blending texels, say);
+* everything else, and the graph's inputs and outputs, stay in float32.
+"""
+
+import math
+from collections import defaultdict
+
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from export.passes import MOVEMENT, Value, add_initialiser, initialisers, prune, values
+
+_FOLLOWS = MOVEMENT | frozenset(
+    "Add Clip DepthToSpace Gelu LeakyRelu Mul PRelu ReduceSum Relu Sub".split()
+)
+_FEW = 16  # terms whose sum loses no more than a bit or two in half precision
+_LARGEST = 65504.0  # of the finite halves
+
+
+def to_half(model: ModelProto) -> ModelProto:
+    """A copy of the float32 graph `model` with a float16 body; its inputs and outputs stay."""
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    _Casts(copy, half_nodes(copy)).insert()
+    prune(copy)
+    return copy
+
+
+def half_nodes(model: ModelProto) -> set[str]:
+    """The nodes that compute in half (rule: see the module), each by its first output."""
+    found, constants = values(model), initialisers(model)
+    chosen: set[str] = set()
+    produced: set[str] = set()  # values that are half
+    carried: set[str] = set()  # values that hold features, whatever their precision
+    for node in model.graph.node:
+        floats = {name for name in node.input if name and found[name].kind == TensorProto.FLOAT}
+        data = floats - constants.keys()
+        source = _is_source(node, constants)
+        if source or (_follows(node, found) and carried & data):
+            carried |= {*node.output}
+            if source or produced >= data:
+                produced |= {*node.output}
+                chosen.add(node.output[0])
+    return chosen | _used_only_by(chosen, carried, model.graph)
+
+
+def _follows(node: NodeProto, found: dict[str, Value]) -> bool:
+    if node.op_type == "ReduceSum":
+        before, after = (math.prod(found[n].shape) for n in (node.input[0], node.output[0]))
+        return before <= _FEW * after
+    return node.op_type in _FOLLOWS
+
+
+def _is_source(node: NodeProto, constants: dict[str, TensorProto]) -> bool:
+    if node.op_type in ("Conv", "ConvTranspose", "Gemm"):
+        return node.input[1] in constants
+    if node.op_type == "MatMul":  # a layer's weights; matrices of rays have a batch axis
+        return node.input[1] in constants and len(constants[node.input[1]].dims) == 2
+    is_table = node.op_type in ("Gather", "GatherElements", "GatherND")
+    return is_table and node.input[0] in constants and node.input[1] not in constants
+
+
+def _used_only_by(chosen: set[str], carried: set[str], graph: GraphProto) -> set[str]:
+    """Nodes that carry features and are used by nothing but half-precision nodes."""
+    half, users = set(chosen), defaultdict[str, set[str]](set)
+    for value in graph.output:
+        users[value.name].add("")  # the caller, who wants float32
+    for node in reversed(graph.node):
+        using = set().union(*(users[name] for name in node.output))
+        if carried & {*node.output} and using and using <= half:
+            half.add(node.output[0])
+        for name in node.input:
+            users[name].add(node.output[0])
+    return half
+
+
+class _Casts:
+    """Rewrites `model` so that the nodes in `half` get and give float16."""
+
+    def __init__(self, model: ModelProto, half: set[str]) -> None:
+        self.model, self.half = model, half
+        self.found, self.constants = values(model), initialisers(model)
+        self.produced: set[str] = set()
+        self.nodes: list[NodeProto] = []
+        self.done: dict[str, str] = {}
+
+    def insert(self) -> None:
+        """Put casts where a value crosses between the precisions, one for each value."""
+        for node in self.model.graph.node:
+            in_half = node.output[0] in self.half
+            convert = self._as_half if in_half else self._as_float
+            node.input[:] = [convert(name) for name in node.input]
+            self.nodes.append(node)
+            if in_half:
+                self.produced |= {*node.output}
+        for value in self.model.graph.output:
+            if value.name in self.produced:
+                self._restore_output(value.name)
+        del self.model.graph.node[:]
+        self.model.graph.node.extend(self.nodes)
+
+    def _as_half(self, name: str) -> str:
+        if not name or self.found[name].kind != TensorProto.FLOAT or name in self.produced:
+            return name
+        if name not in self.constants:
+            return self._cast(name, TensorProto.FLOAT16)
+        if name not in self.done:
+            value = numpy_helper.to_array(self.constants[name]).clip(-_LARGEST, _LARGEST)
+            self.done[name] = f"{name}_half"
+            add_initialiser(self.model, self.done[name], value.astype(np.float16))
+        return self.done[name]
+
+    def _as_float(self, name: str) -> str:
+        return self._cast(name, TensorProto.FLOAT) if name in self.produced else name
+
+    def _cast(self, name: str, to: int) -> str:
+        if name not in self.done:
+            suffix = "half" if to == TensorProto.FLOAT16 else "float"
+            self.done[name] = f"{name}_{suffix}"
+            self._append_cast(name, self.done[name], to)
+        return self.done[name]
+
+    def _restore_output(self, name: str) -> None:
+        """A graph output keeps its name and its float32."""
+        inner = f"{name}_as_half"
+        for node in self.nodes:
+            node.input[:] = [inner if n == name else n for n in node.input]
+            node.output[:] = [inner if n == name else n for n in node.output]
+        self._append_cast(inner, name, TensorProto.FLOAT)
+
+    def _append_cast(self, name: str, result: str, to: int) -> None:
+        self.nodes.append(helper.make_node("Cast", [name], [result], f"cast_{result}", to=to))

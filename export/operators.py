@@ -1,0 +1,103 @@
+"""Which ONNX operators run on the GPU in a browser, and what a graph costs there.
+
+The table is measured: graphs of one operator in onnxruntime-web 1.30's native WebGPU provider,
+whose verbose log says where each node was placed. A node placed on the CPU means a read-back in
+every frame, so a graph with one is refused, by the node's name.
+"""
+
+import math
+
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+
+from export.passes import initialisers, values
+from teacher.errors import UserError
+
+ARITHMETIC = frozenset(
+    """Abs Add Ceil Clip Cos Div Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log Max Min
+    Mish Mul Neg PRelu Pow Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum Relu Sigmoid
+    Sin Softmax Softplus Sqrt Sub Tanh""".split()
+)
+_CONTRACTIONS = frozenset("Conv ConvTranspose Gemm MatMul".split())
+_OTHERS = frozenset(
+    """And AveragePool BatchNormalization Cast Concat DepthToSpace Einsum Equal Expand Flatten
+    Gather GatherElements GatherND GlobalAveragePool Greater GreaterOrEqual GroupNormalization
+    Identity InstanceNormalization LayerNormalization Less LessOrEqual MaxPool Not Or Pad Reshape
+    Resize Slice Split Squeeze Tile Transpose Unsqueeze Where""".split()
+)
+ON_GPU = ARITHMETIC | _CONTRACTIONS | _OTHERS
+_INSTEAD = {
+    "Round": "floor(x + 0.5) instead of round",
+    "GridSample": "gathers: index_select of the four neighbours",
+    "Mod": "x - floor(x / y) * y",
+    "IsNaN": "another way of handling NaN (atan2 brings it along)",
+    "Atan": "another parametrisation of angles",
+}
+PHONE_BUFFER = 128 * 2**20
+"""Bytes in the largest storage buffer of many Android phones (mlc-ai/web-llm#209)."""
+_WIDE: dict[int, str] = {TensorProto.INT64: "64-bit integers", TensorProto.DOUBLE: "64-bit floats"}
+
+
+def check_operators(model: ModelProto) -> list[str]:
+    """Hold every node of `model` against the table; the result lists warnings, one line each.
+
+    Raises:
+        UserError: a node has no kernel in the browser's GPU provider, or computes in 64 bits.
+    """
+    found, warnings = values(model), []
+    for node in model.graph.node:
+        if node.op_type not in ON_GPU:
+            raise _refusal(node, f"the operator {node.op_type}", _INSTEAD.get(node.op_type))
+        for kind in {found[name].kind for name in node.output} & _WIDE.keys():
+            raise _refusal(node, _WIDE[kind], "float32, or int32 indices with index_select")
+        warnings += _warnings(node, max(found[name].bytes for name in node.output))
+    return warnings
+
+
+def _warnings(node: NodeProto, largest: int) -> list[str]:
+    warnings = []
+    if node.op_type == "ConvTranspose":
+        warnings.append(
+            f"node {node.name!r}: ConvTranspose has given wrong pictures on WebGPU "
+            "(microsoft/onnxruntime#28976); PixelShuffle has not"
+        )
+    if largest > PHONE_BUFFER:
+        warnings.append(
+            f"node {node.name!r}: its result takes {largest / 2**20:.0f} MiB, and many phones' "
+            f"buffers end at {PHONE_BUFFER // 2**20} MiB"
+        )
+    return warnings
+
+
+def _refusal(node: NodeProto, given: str, instead: str | None) -> UserError:
+    return UserError(
+        f"node {node.name!r} of the exported graph",
+        given,
+        "operators that onnxruntime-web runs on WebGPU, in 32 bits or fewer",
+        f"write the student's form for export with {instead or 'another operator'}",
+    )
+
+
+def gflop(model: ModelProto) -> float:
+    """Operations of one run, in 10^9: two for a multiply-add, one for a function of one number."""
+    shapes = {name: value.shape for name, value in values(model).items()}
+    return sum(_operations(node, shapes) for node in model.graph.node) / 1e9
+
+
+def _operations(node: NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
+    if node.op_type == "Conv":
+        _, inputs_of_a_group, *kernel = shapes[node.input[1]]
+        return 2 * math.prod(shapes[node.output[0]]) * inputs_of_a_group * math.prod(kernel)
+    if node.op_type == "ConvTranspose":
+        _, outputs_of_a_group, *kernel = shapes[node.input[1]]
+        return 2 * math.prod(shapes[node.input[0]]) * outputs_of_a_group * math.prod(kernel)
+    if node.op_type in ("MatMul", "Gemm"):
+        return 2 * math.prod(shapes[node.output[0]]) * shapes[node.input[0]][-1]
+    if node.op_type.startswith("Reduce"):
+        return math.prod(shapes[node.input[0]])
+    return math.prod(shapes[node.output[0]]) if node.op_type in ARITHMETIC else 0
+
+
+def parameters(model: ModelProto) -> int:
+    """Floating-point numbers that the graph holds: weights, biases, feature planes."""
+    tensors = map(numpy_helper.to_array, initialisers(model).values())
+    return sum(tensor.size for tensor in tensors if tensor.dtype.kind == "f")

@@ -1,0 +1,105 @@
+"""`summary.json`: the figures of a whole run, teacher to page, on one screen.
+
+    bundle/manifest.json, stages.jsonl -> summary.json, and the same as lines to print
+
+`stages.jsonl` has a line {"stage", "seconds"} for each finished stage; a stage that ran twice counts
+as it did the last time.
+"""
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from export.manifest import read_manifest
+from teacher.errors import UserError
+from teacher.files import write_json
+
+SUMMARY = "summary.json"
+
+
+def summarise(run: Path) -> dict[str, Any]:
+    """Write and return the summary of the run in `run`, whose bundle lies in `run`/bundle.
+
+    Raises:
+        UserError: there is no complete bundle, or a line of stages.jsonl is damaged.
+    """
+    manifest = read_manifest(run / "bundle")
+    quality, psnr = manifest.quality, {model.precision: model.psnr for model in manifest.models}
+    minutes = {stage: seconds / 60 for stage, seconds in _seconds(run / "stages.jsonl").items()}
+    summary = {
+        "scene": manifest.provenance.scene,
+        "teacher_psnr": quality.teacher_psnr,
+        "student_psnr_truth": quality.student_psnr_truth,
+        "student_psnr_teacher": quality.student_psnr_teacher,
+        "onnx_fp32_psnr": psnr.get("fp32"),
+        "onnx_fp16_psnr": psnr.get("fp16"),
+        "psnr_of": {
+            "split": quality.split,
+            "views": quality.views,
+            "background": quality.background,
+            "width": quality.width,
+            "height": quality.height,
+        },
+        "minutes": {**minutes, "all": sum(minutes.values())},
+        "megabytes": {model.file: model.bytes / 1e6 for model in manifest.models},
+        "versions": manifest.provenance.versions,
+        "machine": machine(),
+    }
+    write_json(run / SUMMARY, summary)
+    return summary
+
+
+def _seconds(path: Path) -> dict[str, float]:
+    """Seconds by stage, in the order in which they first ran; none where no stage has been timed."""
+    seconds: dict[str, float] = {}
+    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
+        try:
+            row = json.loads(line)
+            seconds[str(row["stage"])] = float(row["seconds"])
+        except (ValueError, KeyError, TypeError) as error:
+            given, expected = f"{line[:60]!r} ({error})", 'a JSON line with "stage" and "seconds"'
+            raise UserError(f"{path}, line {number}", given, expected, "remove the line") from None
+    return seconds
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "gpu": gpu,
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    """The processor's name; Linux hides it in a file, other systems tell it."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def report(summary: dict[str, Any]) -> str:
+    """The summary's figures as lines for people."""
+    of = summary["psnr_of"]
+    where = f"{of['views']} {of['split']} views, {of['width']}x{of['height']}, {of['background']}"
+    rows = [
+        ("teacher against truth", _decibels(summary["teacher_psnr"]), where),
+        ("student against truth", _decibels(summary["student_psnr_truth"]), where),
+        ("student against teacher", _decibels(summary["student_psnr_teacher"]), where),
+        ("ONNX fp32 against torch", _decibels(summary["onnx_fp32_psnr"]), "worst reference view"),
+        ("ONNX fp16 against torch", _decibels(summary["onnx_fp16_psnr"]), "worst reference view"),
+    ]
+    rows += [(stage, f"{value:.1f} min", "") for stage, value in summary["minutes"].items()]
+    return "\n".join(f"{name:<25}{value:>10}  {note}".rstrip() for name, value, note in rows)
+
+
+def _decibels(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.2f} dB"

@@ -1,0 +1,197 @@
+"""The proof: ONNX Runtime draws what torch draws, or nothing is shipped.
+
+    poses -> torch, the student as trained --+
+                                             +--> compare -> PSNR of RGBA, largest differences
+    poses -> ONNX Runtime on the CPU --------+
+
+`prove` holds a graph against torch before a bundle is written; `verify_bundle` holds the files of a
+written one against its manifest and its reference pictures, without torch's model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from jaxtyping import Float
+from onnx import ModelProto
+from PIL import Image
+from torch import Tensor
+
+from export.graph import INPUTS, OUTPUTS
+from export.manifest import CameraPose, Manifest, ModelFile, ReferenceView, read_manifest
+from export.operators import check_operators
+from export.to_onnx import Precision
+from student.models.base import LightFieldOutput
+from teacher.errors import UserError
+from teacher.files import sha256
+from teacher.metrics import psnr
+from teacher.scene import premultiply
+
+REQUIRED: dict[Precision, float] = {"fp32": 60.0, "fp16": 45.0}
+"""Lowest PSNR of RGBA between ONNX Runtime and torch, in dB, on any reference view."""
+REQUIRED_OF_PICTURES = 45.0
+"""The same against 8-bit pictures, whose rounding alone leaves 59 dB."""
+_REMEDY = "write the bundle again with `python -m export bundle`"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well two pictures, or sets of them, agree."""
+
+    psnr: float
+    """Of premultiplied RGBA, in dB; 100 stands for equality."""
+    rgba: float
+    """Largest absolute difference of RGBA."""
+    depth: float
+    """Largest absolute difference of depth where alpha >= 0.5, in norm units."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.psnr:.1f} dB (largest difference: RGBA {self.rgba:.1e}, depth {self.depth:.1e})"
+        )
+
+
+class OnnxPicture:
+    """A graph of `export.graph` in ONNX Runtime on the CPU; `model` is the file's bytes."""
+
+    def __init__(self, model: bytes, name: str = "the model") -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3
+        try:
+            providers = ["CPUExecutionProvider"]
+            self.session = onnxruntime.InferenceSession(model, options, providers=providers)
+        except Exception as error:  # ONNX Runtime raises a dozen unrelated types
+            raise UserError(name, f"{error}", "a graph that ONNX Runtime runs", _REMEDY) from error
+
+    def render(self, pose: CameraPose) -> LightFieldOutput:
+        """The picture from `pose`."""
+        values = (pose.T_norm_camera, pose.intrinsics)
+        shapes = ((4, 4), (4,))
+        feeds = {
+            name: np.asarray(value, np.float32).reshape(shape)
+            for name, value, shape in zip(INPUTS, values, shapes, strict=True)
+        }
+        rgba, depth = self.session.run(list(OUTPUTS), feeds)
+        return LightFieldOutput(torch.from_numpy(rgba), torch.from_numpy(depth))
+
+
+def compare(picture: LightFieldOutput, reference: LightFieldOutput) -> Agreement:
+    """Agreement of one picture with its reference."""
+    seen = reference.rgba[:, 3:] >= 0.5
+    depth = (picture.depth - reference.depth).abs()[seen]
+    return Agreement(
+        psnr(picture.rgba, reference.rgba),
+        float((picture.rgba - reference.rgba).abs().max()),
+        float(depth.max()) if seen.any() else 0.0,
+    )
+
+
+def worst(agreements: Sequence[Agreement]) -> Agreement:
+    """The least of each figure."""
+    return Agreement(
+        min(a.psnr for a in agreements),
+        max(a.rgba for a in agreements),
+        max(a.depth for a in agreements),
+    )
+
+
+def prove(
+    precision: Precision,
+    model: ModelProto,
+    references: Sequence[tuple[CameraPose, LightFieldOutput]],
+) -> Agreement:
+    """Run `model` on all references and hold it to `REQUIRED`; the result is the worst agreement.
+
+    Raises:
+        UserError: a picture differs by more, or has values that are no numbers.
+    """
+    name = f"the {precision} graph"
+    runtime = OnnxPicture(model.SerializeToString(), name)
+    agreements = []
+    for number, (pose, expected) in enumerate(references):
+        picture, view = runtime.render(pose), f"{name}, reference view {number}"
+        if not all(torch.isfinite(part).all() for part in (*picture, *expected)):
+            remedy = (
+                "look for overflow: half precision ends at 65504"
+                if precision == "fp16"
+                else ("look for NaN in the student: train it again")
+            )
+            raise UserError(view, "NaN or infinite values", "numbers", remedy)
+        agreements.append(compare(picture, expected))
+        _require_psnr(view, agreements[-1].psnr, REQUIRED[precision])
+    return worst(agreements)
+
+
+def _require_psnr(view: str, measured: float, required: float) -> None:
+    if measured < required:
+        raise UserError(
+            view,
+            f"{measured:.1f} dB against torch",
+            f"at least {required:.0f} dB",
+            "nothing was written; compare the student with its `for_export()`",
+        )
+
+
+def verify_bundle(folder: Path) -> dict[str, Agreement]:
+    """Check every file of the bundle in `folder`, and each model against the reference pictures.
+
+    Returns:
+        The worst agreement of each model file; its depth is 0, since pictures do not hold depth.
+
+    Raises:
+        UserError: the manifest does not fit its schema, a file is missing or changed, a model has
+            other inputs or outputs or an operator that the browser's GPU lacks, or draws otherwise.
+    """
+    manifest = read_manifest(folder)
+    check_files(folder, manifest)
+    references = [(view, _read_picture(folder / view.image)) for view in manifest.references]
+    return {model.file: _verify_model(folder, model, references) for model in manifest.models}
+
+
+def check_files(folder: Path, manifest: Manifest) -> None:
+    """Hold sizes and SHA-256 of the bundle's files against the manifest; raises UserError."""
+    digests = {model.file: model.sha256 for model in manifest.models}
+    digests |= {view.image: view.sha256 for view in manifest.references}
+    for name in (*digests, manifest.poster):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / name}", "no such file", "a file of the bundle", _REMEDY)
+    for name, expected in digests.items():
+        if (found := sha256(folder / name)) != expected:
+            given, wanted = f"SHA-256 {found[:12]}...", f"{expected[:12]}... as in the manifest"
+            raise UserError(f"{folder / name}", given, wanted, _REMEDY)
+
+
+def _verify_model(
+    folder: Path, model: ModelFile, references: list[tuple[ReferenceView, Tensor]]
+) -> Agreement:
+    path = folder / model.file
+    check_operators(onnx.load(path))
+    runtime = OnnxPicture(path.read_bytes(), str(path))
+    shapes = [list(output.shape) for output in runtime.session.get_outputs()]
+    expected = [[1, channels, model.height, model.width] for channels in (4, 1)]
+    if shapes != expected:
+        raise UserError(f"{path}", f"outputs of shape {shapes}", f"{expected}", _REMEDY)
+    agreements = []
+    for view, picture in references:
+        drawn = runtime.render(view.camera).rgba[0].permute(1, 2, 0)
+        if drawn.shape != picture.shape:
+            size = f"{picture.shape[1]}x{picture.shape[0]} pixels"
+            raise UserError(view.image, size, f"{model.width}x{model.height}", _REMEDY)
+        agreements.append(
+            Agreement(psnr(drawn, picture), float((drawn - picture).abs().max()), 0.0)
+        )
+        _require_psnr(f"{path} on {view.image}", agreements[-1].psnr, REQUIRED_OF_PICTURES)
+    return worst(agreements)
+
+
+def _read_picture(path: Path) -> Float[Tensor, "height width 4"]:
+    """A straight-alpha PNG as premultiplied values in [0, 1]."""
+    with Image.open(path) as image:
+        if image.mode != "RGBA":
+            raise UserError(f"{path}", f"a picture of mode {image.mode}", "RGBA", _REMEDY)
+        return premultiply(np.asarray(image))

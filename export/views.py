@@ -1,0 +1,82 @@
+"""The cameras of a bundle: where a visitor starts, and where every runtime has to prove itself.
+
+    training cameras, envelope -> start camera
+                               -> references: start, its opposite, four of the envelope
+
+All of them are cameras of the norm frame, without distortion.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from teacher.cameras import Camera, look_at
+from teacher.pseudo.envelope import Envelope
+
+_CORNERS = ((1 / 8, 0.15, 0.25), (3 / 8, 0.85, 0.75), (5 / 8, 0.15, 0.75), (7 / 8, 0.85, 0.25))
+"""Fractions of the envelope's azimuth, elevation and radius: low, high, near, far, all round."""
+
+
+def start_camera(cameras: Sequence[Camera], envelope: Envelope) -> Camera:
+    """A three-quarter view from among the training cameras, where the student is at its best.
+
+    The camera chosen is the one closest, in fractions of the envelope, to mean elevation, mean
+    radius and a flattering azimuth: 45 degrees right of the front (-y) if the cameras go all the
+    way round, else the middle of their arc. It is turned towards the pivot, upright: that is how
+    the page's orbit starts, so nothing jumps at the first touch.
+    """
+    chosen = min(cameras, key=lambda camera: _unflattering(camera, envelope))
+    return _towards(chosen.position, envelope, chosen)
+
+
+def reference_cameras(cameras: Sequence[Camera], envelope: Envelope) -> list[Camera]:
+    """Six cameras all over the envelope, the start camera first; the last four untrained."""
+    start = start_camera(cameras, envelope)
+    pivot = torch.tensor(envelope.pivot)
+    towards_start = start.position - pivot
+    opposite = min(cameras, key=lambda c: _cosine(c.position - pivot, towards_start))
+    corners = [_orbit(envelope, start, *corner) for corner in _CORNERS]
+    return [start, opposite.undistorted(), *corners]
+
+
+def _unflattering(camera: Camera, envelope: Envelope) -> float:
+    """Squared distance from the ideal view; one unit is the whole range of each coordinate."""
+    x, y, z = (camera.position - torch.tensor(envelope.pivot)).tolist()
+    radius, level = math.hypot(x, y, z), math.hypot(x, y)
+    first, last = envelope.azimuth
+    whole = last - first > 2 * math.pi - 1e-3
+    ideal = -math.pi / 4 if whole else 0.5 * (first + last)
+    turned = math.remainder(math.atan2(y, x) - ideal, 2 * math.pi) / max(last - first, 1e-6)
+    risen = _from_middle(math.atan2(z, level), envelope.elevation)
+    return turned**2 + risen**2 + _from_middle(radius, envelope.radius) ** 2
+
+
+def _from_middle(value: float, bounds: tuple[float, float]) -> float:
+    low, high = bounds
+    return (value - 0.5 * (low + high)) / max(high - low, 1e-6)
+
+
+def _cosine(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float(torch.nn.functional.cosine_similarity(a, b, dim=0))
+
+
+def _orbit(envelope: Envelope, like: Camera, turn: float, rise: float, reach: float) -> Camera:
+    azimuth, elevation, radius = (
+        low + fraction * (high - low)
+        for fraction, (low, high) in zip(
+            (turn, rise, reach),
+            (envelope.azimuth, envelope.elevation, envelope.radius),
+            strict=True,
+        )
+    )
+    level = math.cos(elevation)
+    side = (level * math.cos(azimuth), level * math.sin(azimuth), math.sin(elevation))
+    position = torch.tensor(envelope.pivot) + radius * torch.tensor(side)
+    return _towards(position, envelope, like)
+
+
+def _towards(position: torch.Tensor, envelope: Envelope, like: Camera) -> Camera:
+    """A pinhole camera at `position` that looks at the pivot, with the intrinsics of `like`."""
+    pose = look_at(position, torch.tensor(envelope.pivot))
+    return Camera(pose, like.fx, like.fy, like.cx, like.cy, like.width, like.height)

@@ -1,0 +1,113 @@
+"""`tiny`: the surface-guided student, made for CPUs and for phones.
+
+    coarse rays -> points in the box -> feature planes + frequencies -> 1x1 residual body -> 3x3 conv -> PixelShuffle
+        -> per pixel: depth fraction, alpha, a few features                       (where the ray ends: smooth, easy)
+    per pixel: point = origin + depth * direction -> feature planes there + features + direction -> small 1x1 head -> RGB
+                                                                                  (what is there: detail, in the planes)
+
+A network over rays spends its capacity on where each ray ends. Here the ray network only predicts that, guided by the
+teacher's depth, and the colour is looked up at the predicted surface, once per output pixel. Measured on the demo
+scene against MobileR2L's recipe at equal CPU time: see docs/decisions.md.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from student.models.base import LightField, LightFieldOutput, grid_rays
+from student.models.blocks import LongSkip, ResidualBlock, ShuffleUpsample
+from student.models.encoding import clip_to_box, encode_frequencies, points_between, to_unit_box
+from student.models.planes import FeaturePlanes
+
+
+@dataclass(frozen=True)
+class TinyConfig:
+    """Sizes of the surface-guided student."""
+
+    upsampling: int = 4
+    """Output pixels per coarse ray, along each side."""
+    points: int = 8
+    """Points along each coarse ray at which the ray network sees the scene."""
+    octaves: int = 6
+    """Frequencies of the points' encoding: 2^0 ... 2^(octaves - 1)."""
+    ray_planes: tuple[int, ...] = (16, 32, 64, 128)
+    """Resolutions of the feature planes that the ray network reads."""
+    ray_features: int = 2
+    """Channels of each of them."""
+    width: int = 64
+    """Channels of the ray network."""
+    blocks: int = 5
+    """Residual blocks of the ray network, two 1x1 convolutions each."""
+    surface_planes: tuple[int, ...] = (64, 128, 256)
+    """Resolutions of the feature planes that are read at the surface."""
+    surface_features: int = 4
+    """Channels of each of them."""
+    features: int = 4
+    """What the ray network tells the colour head about each pixel, beside depth and alpha."""
+    head_width: int = 16
+    """Channels of the colour head."""
+
+    def build(self, aabb: Float[Tensor, "2 3"]) -> "Tiny":
+        """The network, freshly initialised, for a scene within `aabb`."""
+        return Tiny(self, aabb)
+
+
+class Tiny(LightField):
+    """The network of `TinyConfig`; see the module's docstring."""
+
+    def __init__(self, config: TinyConfig, aabb: Float[Tensor, "2 3"]) -> None:
+        super().__init__(config.upsampling, aabb)
+        self.octaves, self.features = config.octaves, config.features
+        self.register_buffer("fractions", torch.linspace(0, 1, config.points), persistent=False)
+        self.ray_planes = FeaturePlanes(config.ray_planes, config.ray_features)
+        inputs = config.points * (self.ray_planes.channels + 3 * (2 * config.octaves + 1))
+        width = config.width
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, width, 1),
+            nn.ReLU(),
+            LongSkip(*(ResidualBlock(width) for _ in range(config.blocks))),
+        )
+        self.mix = nn.Conv2d(width, width, 3, padding=1)
+        self.tail = ShuffleUpsample(width, 2 + config.features, config.upsampling)
+        self.surface_planes = FeaturePlanes(config.surface_planes, config.surface_features)
+        seen = self.surface_planes.channels + 1 + config.features + 3
+        self.head = nn.Sequential(
+            nn.Conv2d(seen, config.head_width, 1),
+            nn.ReLU(),
+            nn.Conv2d(config.head_width, config.head_width, 1),
+            nn.ReLU(),
+            nn.Conv2d(config.head_width, 3, 1),
+        )
+
+    def forward(
+        self,
+        T_norm_camera: Float[Tensor, "batch 4 4"],
+        intrinsics: Float[Tensor, "batch 4"],
+        size: tuple[int, int],
+    ) -> LightFieldOutput:
+        """See `LightField.forward`."""
+        coarse = grid_rays(T_norm_camera, intrinsics, self.coarse_size(size))
+        hidden = self.body(self.encode(*coarse))
+        ends = self.tail(hidden + torch.relu(self.mix(hidden)))
+        origins, directions = grid_rays(T_norm_camera, intrinsics, size)
+        near, far = clip_to_box(origins, directions, self.aabb)
+        fraction = torch.sigmoid(ends[:, :1])
+        surface = to_unit_box(points_between(origins, directions, near, far, fraction), self.aabb)
+        seen = torch.cat([self.surface_planes(surface), ends[:, 1:], directions], 1)
+        alpha = torch.sigmoid(ends[:, 1:2])
+        rgb = torch.sigmoid(self.head(seen)) * alpha
+        return LightFieldOutput(torch.cat([rgb, alpha], 1), near + (far - near) * fraction)
+
+    def encode(
+        self,
+        origins: Float[Tensor, "batch 3 height width"],
+        directions: Float[Tensor, "batch 3 height width"],
+    ) -> Float[Tensor, "batch inputs height width"]:
+        """What the ray network sees of each coarse ray: plane features and frequencies of its points in the box."""
+        near, far = clip_to_box(origins, directions, self.aabb)
+        points = points_between(origins, directions, near, far, self.fractions)
+        points = to_unit_box(points, self.aabb)
+        frequencies = encode_frequencies(points.flatten(1, 2), self.octaves)
+        return torch.cat([self.ray_planes(points), frequencies], 1)

@@ -1,0 +1,133 @@
+"""`python -m teacher {train,eval,render,bench,demo}`: the first stage's command line."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+import tyro
+
+from teacher.errors import exit_on_user_error
+from teacher.presets import PRESETS, DataConfig, TrainConfig
+
+Background = Literal["white", "black"]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a teacher; the same command resumes an interrupted run."""
+
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")]
+    data: Annotated[DataConfig, tyro.conf.arg(name="")]
+    output: Path
+    """Run folder to write."""
+
+    def run(self) -> None:
+        """Train."""
+        from teacher.train import train
+
+        train(self.data, self.train, self.output)
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Measure a trained teacher on held-out views; writes eval/ into its run folder."""
+
+    run_folder: Annotated[Path, tyro.conf.arg(name="run")]
+    """Run folder of the teacher."""
+    split: str = "test"
+    """Split of the data set to measure on."""
+    background: Background = "white"
+    """What transparent pixels are put over."""
+
+    def run(self) -> None:
+        """Measure and print the means."""
+        from teacher.evaluate import evaluate
+
+        metrics = evaluate(self.run_folder, self.split, self.background)
+        print(json.dumps({k: v for k, v in metrics.items() if k != "per_view"}, indent=2))
+
+
+@dataclass(frozen=True)
+class Render:
+    """Render a trained teacher along a camera path."""
+
+    run_folder: Annotated[Path, tyro.conf.arg(name="run")]
+    """Run folder of the teacher."""
+    output: Path
+    """An .mp4 file, or a folder for PNG files (RGBA and 16-bit depth)."""
+    path: str = "orbit"
+    """orbit, spiral, or a camera-path JSON file."""
+    frames: int = 60
+    """Pictures along an orbit or spiral."""
+    fps: int = 30
+    """Frames per second of the mp4."""
+    background: Background = "white"
+    """What transparent pixels of an mp4 are put over."""
+
+    def run(self) -> None:
+        """Render."""
+        from teacher.evaluate import render
+
+        render(self.run_folder, self.path, self.frames, self.fps, self.output, self.background)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Time how fast a trained teacher renders on this machine."""
+
+    run_folder: Annotated[Path, tyro.conf.arg(name="run")]
+    """Run folder of the teacher."""
+    views: int = 5
+    """Test views to render."""
+
+    def run(self) -> None:
+        """Print the figures."""
+        from teacher.evaluate import bench
+
+        print(json.dumps(bench(self.run_folder, self.views), indent=2))
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Render the built-in scene in NeRF-synthetic layout."""
+
+    output: Path
+    """Folder to write."""
+    size: int = 128
+    """Width and height of the pictures."""
+    train: int = 100
+    """Training views."""
+    test: int = 20
+    """Held-out views."""
+
+    def run(self) -> None:
+        """Render."""
+        from teacher.demo import write_demo_scene
+
+        write_demo_scene(self.output, size=self.size, train=self.train, test=self.test)
+
+
+def _train_presets() -> Any:
+    return tyro.extras.subcommand_type_from_defaults(
+        {
+            name: Train(preset, DataConfig(data=tyro.MISSING), output=tyro.MISSING)
+            for name, (_, preset) in PRESETS.items()
+        },
+        {name: description for name, (description, _) in PRESETS.items()},
+        prefix_names=False,
+    )
+
+
+def main() -> None:
+    """Parse the command line and run its verb."""
+    train = tyro.conf.subcommand("train", description=Train.__doc__, prefix_name=False)
+    verbs = [Annotated[_train_presets(), train]] + [
+        Annotated[kind, tyro.conf.subcommand(kind.__name__.lower(), prefix_name=False)]
+        for kind in (Eval, Render, Bench, Demo)
+    ]
+    tyro.cli(Union[tuple(verbs)], prog="python -m teacher").run()  # noqa: UP007 - built at run time
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

@@ -1,0 +1,101 @@
+"""Run folders: what a training leaves behind, and how it goes on after a kill.
+
+    config.json            the whole TrainConfig, written first; a run with another one is refused
+    scene.json             cameras, box and T_norm_world: a trained teacher needs no data set to render
+    model.safetensors      averaged weights and occupancy: what rendering reads
+    training.safetensors   everything needed to go on (one file, so that it is of one step), removed by nobody
+    log.jsonl              one row per logged step; rows behind the last checkpoint are cut off on resume
+    progress.json          steps done, seconds, whether the run is complete
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from teacher.errors import UserError
+from teacher.files import replacing, write_json
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Write `tensors` and `metadata` (JSON values) as one safetensors file, atomically."""
+    contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    text = {key: json.dumps(value) for key, value in metadata.items()}
+    with replacing(path) as partial:
+        safetensors.torch.save_file(contiguous, partial, metadata=text)
+
+
+def load_tensors(path: Path, what: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The inverse of `save_tensors`; a missing or damaged file raises a UserError naming `what` it is."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+    except FileNotFoundError:
+        raise UserError(what, f"no file {path}", "a finished training", remedy) from None
+    except safetensors.SafetensorError as error:
+        raise UserError(what, f"{path}: {error}", "an undamaged safetensors file", remedy) from error
+    return tensors, metadata
+
+
+class Log:
+    """An append-only JSONL file that can be wound back to a step."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All complete rows; a row that was cut short by a kill is left out."""
+        if not self.path.exists():
+            return []
+        rows = []
+        for line in self.path.read_text().splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
+    def rewind(self, step: int) -> None:
+        """Forget every row behind `step`."""
+        rows = [row for row in self.rows() if row["step"] <= step]
+        with replacing(self.path) as partial:
+            partial.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Add one row."""
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def claim_run(folder: Path, config: Any) -> None:
+    """Make `folder` the run of `config` (plain JSON); refuse it if it belongs to another configuration."""
+    path = folder / "config.json"
+    if path.exists():
+        existing = json.loads(path.read_text())
+        if existing != config:
+            changed = sorted(_differences(existing, config))
+            raise UserError(
+                f"run folder {folder}",
+                f"a run with other settings ({', '.join(changed[:5])})",
+                "the same settings, to resume it",
+                "choose another --output, or delete the folder to start anew",
+            )
+        return
+    write_json(path, config)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether the run in `folder` took all its steps."""
+    path = folder / "progress.json"
+    return path.exists() and bool(json.loads(path.read_text())["complete"])
+
+
+def _differences(a: Any, b: Any, where: str = "") -> list[str]:
+    if isinstance(a, dict) and isinstance(b, dict):
+        keys = sorted(a.keys() | b.keys())
+        return [d for key in keys for d in _differences(a.get(key), b.get(key), f"{where}.{key}")]
+    return [] if a == b else [where.lstrip(".")]

@@ -1,0 +1,80 @@
+"""Data sets: `load_scene(path)` finds out what a folder is and returns a `Scene` in the norm frame.
+
+A new format is one module with a `load(path, options)` and one line in `FORMATS`.
+"""
+
+import logging
+from pathlib import Path
+
+from teacher.datasets import blender, transforms
+from teacher.datasets.normalise import Corners, normalise
+from teacher.datasets.raw import Loader, LoadOptions, NotThisFormat, RawScene
+from teacher.errors import UserError
+from teacher.scene import Scene
+
+FORMATS: dict[str, Loader] = {
+    "blender": blender.load,
+    "transforms": transforms.load,
+}
+"""Tried in this order by `format="auto"`."""
+
+_logger = logging.getLogger(__name__)
+
+
+def load_scene(
+    path: Path,
+    *,
+    downscale: int = 1,
+    format: str = "auto",
+    aabb: Corners | None = None,
+    test_every: int = 8,
+) -> Scene:
+    """Load the data set at `path`; what is odd but usable is logged and kept in `Scene.warnings`.
+
+    Args:
+        path: the data set's folder, or a `transforms.json`.
+        downscale: whole number by which pictures (and intrinsics) are shrunk.
+        format: a key of `FORMATS`, or "auto" for the first that fits.
+        aabb: lower and upper corner of what is to be modelled, in the data set's own frame; found
+            by `teacher.datasets.normalise` if left out.
+        test_every: where the data set has no test pictures, every n-th is held out (at least 2).
+
+    Raises:
+        UserError: no format fits, or the data set cannot be used.
+    """
+    _check_options(path, downscale, format, test_every)
+    scene = normalise(_read(path, format, LoadOptions(downscale, test_every)), aabb)
+    for warning in scene.warnings:
+        _logger.warning(warning)
+    return scene
+
+
+def _read(path: Path, format: str, options: LoadOptions) -> RawScene:
+    reasons = {}
+    for name, load in FORMATS.items():
+        if format in ("auto", name):
+            try:
+                return load(path, options)
+            except NotThisFormat as reason:
+                reasons[name] = str(reason)
+    raise UserError(
+        f"data set {path}",
+        "; ".join(f"not {name}: {reason}" for name, reason in reasons.items()),
+        f"one of the formats {', '.join(FORMATS)}",
+        "check the path: it must be the folder that holds the camera file",
+    )
+
+
+def _check_options(path: Path, downscale: int, format: str, test_every: int) -> None:
+    if format != "auto" and format not in FORMATS:
+        known = ", ".join(("auto", *FORMATS))
+        raise UserError("data set format", repr(format), known, "choose one of these")
+    if not path.exists():
+        remedy = "check the path; data sets are not downloaded"
+        raise UserError(f"data set {path}", "no such file or folder", "a data set", remedy)
+    if downscale < 1:
+        raise UserError("downscale", str(downscale), "a whole number from 1", "leave it out for 1")
+    if test_every < 2:
+        raise UserError(
+            "test_every", str(test_every), "a whole number from 2", "leave it out for 8"
+        )

@@ -1,0 +1,139 @@
+"""From the data set's frame to the normalised one, by an explicit similarity.
+
+    RawScene --point of interest--> "near" frame --box--> "norm" frame: Scene
+
+The box is the first of these that there is: what the user gives; the visual hull, where pictures
+have transparent parts; what the data set asks for; a cube around the point of interest that reaches
+BEYOND_CAMERAS times as far as the cameras are on average and holds every camera, because
+photographs show what lies behind the object too.
+
+In the near frame the point of interest is the origin and the mean distance of the cameras is 1.
+Poses are float64 up to there, so that captures with large coordinates (a map's, say) keep their
+precision. All similarities are a uniform scale and a translation: +z stays up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from teacher.cameras import Camera, apply_similarity, point_of_interest
+from teacher.datasets.hull import visual_hull
+from teacher.datasets.raw import RawScene
+from teacher.errors import UserError
+from teacher.scene import Frame, Scene
+
+Corners = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""Lower and upper corner of a box, in world units."""
+
+BEYOND_CAMERAS = 1.5  # for comparison: the author of instant-ngp's fox chose 1.2 by hand
+_ALPHA_PROBES = 8  # pictures opened to see whether the alpha channel is used at all
+_UPRIGHT = 0.5  # least z of the mean up vector of a world that is plausibly z-up (60 degrees)
+
+
+def normalise(raw: RawScene, aabb: Corners | None = None) -> Scene:
+    """The scene in its norm frame; `aabb` overrides the box that the data suggest.
+
+    Raises:
+        UserError: `aabb` is not a box, or a picture that the hull needs cannot be read.
+    """
+    given = raw.aabb if aabb is None else _checked(aabb)
+    train = raw.splits["train"]
+    T_near_world = _near_frame([frame.camera for frame in train])
+    near = _moved(T_near_world, train)
+    has_alpha = raw.has_alpha and _any_transparent(train)
+    box = _hull(near) if has_alpha and aabb is None else None
+    if box is None:
+        box = _around(near) if given is None else _moved_points(T_near_world, given)
+    T_norm_near = _onto_unit_cube(box)
+    T_norm_world = T_norm_near @ T_near_world
+    return Scene(
+        raw.name,
+        {split: _moved(T_norm_world, frames) for split, frames in raw.splits.items()},
+        T_norm_world.float(),
+        _moved_points(T_norm_near, box).float(),
+        has_alpha,
+        raw.warnings + _not_upright(raw),
+        raw.T_world_source.float(),
+    )
+
+
+def _near_frame(cameras: Sequence[Camera]) -> Float64[Tensor, "4 4"]:
+    centre = point_of_interest(cameras).double()
+    distance = torch.stack([(c.position - centre).norm() for c in cameras]).mean()
+    return _similarity(1 / distance.clamp_min(1e-9), centre)
+
+
+def _onto_unit_cube(box: Float[Tensor, "2 3"]) -> Float64[Tensor, "4 4"]:
+    """The similarity that centres `box` and makes its longest side 2."""
+    box = box.double()
+    return _similarity(2 / (box[1] - box[0]).max(), box.mean(0))
+
+
+def _similarity(scale: Float[Tensor, ""], centre: Float[Tensor, "3"]) -> Float64[Tensor, "4 4"]:
+    """p -> scale * (p - centre)."""
+    T = torch.eye(4).double()
+    T[:3, :3] *= scale
+    T[:3, 3] = -scale * centre
+    return T
+
+
+def _moved(T: Float64[Tensor, "4 4"], frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """`frames` with their cameras in the frame that `T` leads to, in float32 from here on."""
+    cameras = [apply_similarity(T, frame.camera) for frame in frames]
+    poses = [camera.T_world_camera.float() for camera in cameras]
+    return tuple(
+        replace(frame, camera=replace(camera, T_world_camera=pose))
+        for frame, camera, pose in zip(frames, cameras, poses, strict=True)
+    )
+
+
+def _moved_points(
+    T: Float64[Tensor, "4 4"], points: Float[Tensor, "n 3"]
+) -> Float64[Tensor, "n 3"]:
+    return points.double() @ T[:3, :3].T + T[:3, 3]
+
+
+def _hull(frames: Sequence[Frame]) -> Float[Tensor, "2 3"] | None:
+    """The visual hull's box in the near frame, searched for as far out as the farthest camera."""
+    return visual_hull(frames, max(float(frame.camera.position.norm()) for frame in frames))
+
+
+def _around(frames: Sequence[Frame]) -> Float[Tensor, "2 3"]:
+    """The near frame's cube for photographs; the module's docstring has the rule."""
+    positions = torch.stack([frame.camera.position for frame in frames])
+    half = max(BEYOND_CAMERAS, 1.05 * float(positions.abs().max()))
+    return torch.tensor([[-half] * 3, [half] * 3])
+
+
+def _any_transparent(frames: Sequence[Frame]) -> bool:
+    """Whether alpha channels say anything: a photograph saved with one is opaque throughout."""
+    probes = frames[:: max(1, len(frames) // _ALPHA_PROBES)]
+    return any(int(frame.picture.alpha().min()) < 255 for frame in probes)
+
+
+def _checked(aabb: Corners) -> Float64[Tensor, "2 3"]:
+    box = torch.tensor(aabb, dtype=torch.float64)
+    if box.shape != (2, 3) or not box.isfinite().all() or not (box[0] < box[1]).all():
+        raise UserError(
+            "the scene's box (aabb)",
+            f"{box.tolist()}",
+            "lower and upper corner, each x y z in the data set's units, lower < upper",
+            "mend the numbers, or leave the box out to have it found",
+        )
+    return box
+
+
+def _not_upright(raw: RawScene) -> tuple[str, ...]:
+    """A warning where the training cameras say that +z is not up; nothing is turned."""
+    ups = torch.stack([frame.camera.T_world_camera[:3, 1] for frame in raw.splits["train"]])
+    up = torch.nn.functional.normalize(ups.mean(0), dim=0)
+    if up[2] > _UPRIGHT:
+        return ()
+    seen = ", ".join(f"{value:.2f}" for value in up.tolist())
+    return (
+        f"{raw.name}: the cameras' mean up vector is ({seen}), not +z; orbits and the page's"
+        " controls will be tilted (rotate the data set's poses so that +z is up)",
+    )

@@ -1,0 +1,1 @@
+"""Encodings of positions and directions: fixed functions that networks read better than raw coordinates."""

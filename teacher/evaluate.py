@@ -1,0 +1,140 @@
+"""Measuring and rendering a trained teacher.
+
+    eval:    held-out frames -> eval/metrics.json, eval/<name>.png, eval/<name>.depth.png, eval/sheet.png
+    render:  camera path -> PNG files or an mp4
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from teacher.cameras import Camera
+from teacher.checkpoint import Log
+from teacher.config import from_plain
+from teacher.errors import UserError
+from teacher.files import read_json, write_json
+from teacher.images import (
+    contact_sheet,
+    straight_alpha,
+    to_bytes,
+    write_depth_png,
+    write_mp4,
+    write_png,
+)
+from teacher.metrics import average, measure
+from teacher.model import Teacher
+from teacher.paths import PATHS, read_path
+from teacher.presets import DataConfig
+from teacher.pseudo.envelope import fit_envelope
+from teacher.pseudo.view import View
+from teacher.scene import Frame, composite_over, premultiply
+
+BACKGROUNDS = {"white": 1.0, "black": 0.0}
+_SHEET_ROWS = 6
+
+
+def load_data(run: Path) -> DataConfig:
+    """The data configuration that the teacher in `run` was trained with."""
+    plain = read_json(run / "config.json", "a teacher's configuration", "train a teacher first")
+    return from_plain(DataConfig, plain["data"], f"{run}/config.json")
+
+
+def evaluate(run: Path, split: str, background: str) -> dict[str, Any]:
+    """Measure the teacher in `run` on a split of its data; writes and returns the metrics.
+
+    PSNR is the mean over images; pictures are compared over `background` at the size it was trained on.
+    """
+    teacher, scene = Teacher.load(run), load_data(run).load()
+    if not scene.splits.get(split):
+        known = ", ".join(name for name, frames in scene.splits.items() if frames)
+        raise UserError("--split", split, f"a split with frames: {known}", "choose one of them")
+    rows, sheet = [], []
+    for frame in tqdm(scene.splits[split], desc="eval", unit="view"):
+        row, pictures = _evaluate_frame(teacher, frame, run / "eval", BACKGROUNDS[background])
+        rows.append(row)
+        sheet.append(pictures)
+    write_png(run / "eval" / "sheet.png", contact_sheet(sheet[:: -(-len(sheet) // _SHEET_ROWS)]))
+    camera = scene.splits[split][0].camera
+    metrics = {
+        "split": split,
+        "views": len(rows),
+        "background": background,
+        "width": camera.width,
+        "height": camera.height,
+        **_training(run),
+        "mean": average([row["metrics"] for row in rows]),
+        "seconds_per_view": sum(row["seconds"] for row in rows) / len(rows),
+        "threads": torch.get_num_threads(),
+        "per_view": rows,
+    }
+    write_json(run / "eval" / "metrics.json", metrics)
+    return metrics
+
+
+def _evaluate_frame(
+    teacher: Teacher, frame: Frame, folder: Path, background: float
+) -> tuple[dict[str, Any], list[torch.Tensor]]:
+    start = time.perf_counter()
+    view = teacher.render(frame.camera)
+    seconds = time.perf_counter() - start
+    truth = composite_over(premultiply(frame.picture.rgba()), background)
+    image = composite_over(view.rgba, background).clamp(0, 1)
+    write_view(folder / Path(frame.name).name, view)
+    row = {"name": frame.name, "seconds": seconds, "metrics": measure(image, truth)}
+    return row, [truth, image, _grey(view.depth)]
+
+
+def _training(run: Path) -> dict[str, Any]:
+    """Steps and seconds that the evaluated weights were trained for."""
+    rows = Log(run / "log.jsonl").rows()
+    return {"step": rows[-1]["step"], "training_seconds": rows[-1]["seconds"]} if rows else {}
+
+
+def _grey(depth: torch.Tensor) -> torch.Tensor:
+    """Depth as a picture: near is dark, nothing is white."""
+    far = depth.max().clamp_min(1e-6)
+    return torch.where(depth > 0, depth / far, torch.ones(()))[..., None].expand(-1, -1, 3)
+
+
+def write_view(path: Path, view: View) -> None:
+    """Write `<path>.png` (straight-alpha RGBA) and `<path>.depth.png` (16 bit, 1e-4 norm units)."""
+    write_png(path.with_suffix(".png"), to_bytes(straight_alpha(view.rgba)))
+    write_depth_png(path.with_suffix(".depth.png"), view.depth * (view.rgba[..., 3] > 0.5))
+
+
+def render(run: Path, path: str, frames: int, fps: int, output: Path, background: str) -> None:
+    """Render the teacher in `run` along a path ("orbit", "spiral" or a JSON file) into an mp4 or a folder."""
+    teacher = Teacher.load(run)
+    if path in PATHS:
+        train = teacher.scene.split("train")
+        cameras = PATHS[path](fit_envelope(train), train[0], frames)
+    else:
+        cameras, fps = read_path(Path(path))
+    views = (teacher.render(camera) for camera in tqdm(cameras, desc="render", unit="frame"))
+    if output.suffix == ".mp4":
+        write_mp4(output, (_picture(view, background) for view in views), fps)
+    else:
+        for k, view in enumerate(views):
+            write_view(output / f"{k:04d}", view)
+
+
+def _picture(view: View, background: str) -> np.ndarray:
+    return to_bytes(composite_over(view.rgba, BACKGROUNDS[background]))
+
+
+def bench(run: Path, views: int) -> dict[str, float]:
+    """Seconds per test view and rays per second of the teacher in `run`, on this machine now."""
+    teacher = Teacher.load(run)
+    cameras: Sequence[Camera] = teacher.scene.split("test")[:views]
+    teacher.render(cameras[0])  # compiles kernels, warms caches
+    start = time.perf_counter()
+    for camera in cameras:
+        teacher.render(camera)
+    seconds = time.perf_counter() - start
+    rays = sum(camera.width * camera.height for camera in cameras)
+    return {"seconds_per_view": seconds / len(cameras), "rays_per_second": rays / seconds}

@@ -1,0 +1,98 @@
+"""Volume rendering: densities and colours of packed samples to the colour, alpha and depth of rays."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from teacher.ops.build import Kernels
+from teacher.ops.checks import expect
+from teacher.ops.composite import reference
+from teacher.ops.composite.reference import Composite
+from teacher.ops.launch import backend, launch
+
+__all__ = ["Composite", "composite"]
+
+
+def composite(
+    density: Float[Tensor, " samples"],
+    colour: Float[Tensor, "samples channels"],
+    t_starts: Float[Tensor, " samples"],
+    t_ends: Float[Tensor, " samples"],
+    offsets: Int[Tensor, " rays_plus_one"],
+    early_stop: float = 1e-4,
+) -> Composite:
+    """Integrate emission and absorption along each ray (Max 1995, "Optical models"; NeRF, equation 3).
+
+    Differentiable with respect to `density` and `colour`, through all four outputs; once only. `colour` may have no
+    channels, where only weights matter.
+
+    Args:
+        density: per unit length, >= 0, [samples].
+        colour: any number of channels, [samples, channels].
+        t_starts: where each sample's interval begins, along the unit direction.
+        t_ends: where it ends.
+        offsets: ray i owns samples `offsets[i]:offsets[i + 1]`, in increasing t; int32.
+        early_stop: samples behind a transmittance below this get weight exactly zero.
+
+    Returns:
+        Premultiplied colour, alpha, un-normalised depth of each ray, and each sample's weight.
+
+    Raises:
+        UserError: a tensor's type, shape, device or layout is not what the kernel reads.
+
+    >>> from math import log
+    >>> log2 = torch.full((2,), log(2))  # two intervals of length 1, each halving the light
+    >>> t = torch.arange(3.0)
+    >>> result = composite(log2, torch.ones(2, 1), t[:-1], t[1:], torch.tensor([0, 2], dtype=torch.int32))
+    >>> result.weights, result.alpha, result.depth  # 1/2 * 0.5 + 1/4 * 1.5
+    (tensor([0.5000, 0.2500]), tensor([0.7500]), tensor([0.6250]))
+    """
+    device, samples = density.device, density.shape[0]
+    for name, value in {"density": density, "t_starts": t_starts, "t_ends": t_ends}.items():
+        expect(f"composite: {name}", value, (samples,), device)
+    expect("composite: colour", colour, (samples, "channels"), device)
+    expect("composite: offsets", offsets, ("rays + 1",), device, (torch.int32,))
+    if backend(device) == "reference":
+        return reference.composite(density, colour, t_starts, t_ends, offsets, early_stop)
+    return Composite(*_Composite.apply(density, colour, t_starts, t_ends, offsets, float(early_stop)))
+
+
+def _kernels(channels: int) -> Kernels:
+    return Kernels("composite", (("CHANNELS", channels),))
+
+
+class _Composite(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, *inputs: Any) -> tuple[Tensor, ...]:
+        density, colour, _, _, offsets, _ = inputs
+        rays, channels = len(offsets) - 1, colour.shape[1]
+        outputs = (
+            density.new_empty(rays, channels),
+            density.new_empty(rays),
+            density.new_empty(rays),
+            torch.empty_like(density),
+        )
+        launch(_kernels(channels), "composite_forward", density.device, rays, *inputs, *outputs)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs[:5], outputs[3])
+        ctx.early_stop = inputs[5]
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        *inputs, weights = ctx.saved_tensors
+        density, colour, _, _, offsets = inputs
+        cotangents = [grad if grad is None else grad.contiguous() for grad in grads]
+        density_grad, colour_grad = torch.empty_like(density), torch.empty_like(colour)
+        launch(
+            _kernels(colour.shape[1]),
+            "composite_backward",
+            density.device,
+            len(offsets) - 1,
+            *(*inputs, ctx.early_stop, weights, *cotangents, density_grad, colour_grad),
+        )
+        return density_grad, colour_grad, None, None, None, None

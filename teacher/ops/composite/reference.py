@@ -1,0 +1,46 @@
+"""Emission and absorption along packed rays, in plain torch: the definition of the op and its fallback.
+
+Letters, per sample i of a ray: tau = density * (t_end - t_start), T = exp(-sum of the tau before i), alpha = 1 - e^-tau,
+w = T * alpha, m = (t_start + t_end) / 2.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from teacher.ops.packed import pad, row_mask
+
+
+class Composite(NamedTuple):
+    """What a set of rays sees."""
+
+    colour: Float[Tensor, "rays channels"]
+    """sum of w * colour: premultiplied."""
+    alpha: Float[Tensor, " rays"]
+    """sum of w, in [0, 1]."""
+    depth: Float[Tensor, " rays"]
+    """sum of w * m, not divided by alpha."""
+    weights: Float[Tensor, " samples"]
+    """w, zero behind the early stop."""
+
+
+def composite(
+    density: Float[Tensor, " samples"],
+    colour: Float[Tensor, "samples channels"],
+    t_starts: Float[Tensor, " samples"],
+    t_ends: Float[Tensor, " samples"],
+    offsets: Int[Tensor, " rays_plus_one"],
+    early_stop: float = 1e-4,
+) -> Composite:
+    """As `teacher.ops.composite`, for any device and floating type."""
+    mask = row_mask(offsets)
+    tau = pad(density * (t_ends - t_starts), mask)
+    transmittance = torch.exp(tau - tau.cumsum(1))
+    seen = transmittance >= early_stop
+    weights = torch.where(seen, transmittance * -torch.expm1(-tau), 0)
+    middle = pad(0.5 * (t_starts + t_ends), mask)
+    return Composite(
+        (weights[..., None] * pad(colour, mask)).sum(1), weights.sum(1), (weights * middle).sum(1), weights[mask]
+    )

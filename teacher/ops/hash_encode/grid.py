@@ -1,0 +1,92 @@
+"""The shape of a multiresolution hash grid: what each level's resolution is and where its rows lie in the table."""
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from teacher.errors import UserError
+
+_ALIGNMENT = 8
+
+
+class Level(NamedTuple):
+    """One grid of the hierarchy."""
+
+    scale: float
+    """A point x in [0, 1] lies at x * scale + 0.5 in units of this level's cells; a float32 value."""
+    resolution: int
+    """Grid points along each axis."""
+    offset: int
+    """The level's first row in the table."""
+    size: int
+    """Its number of rows."""
+    hashed: bool
+    """Whether grid points share rows by hashing; a dense level has a row for each."""
+
+
+@dataclass(frozen=True)
+class HashGrid:
+    """A hash grid's configuration (Müller 2022, table 1); levels lie as in tiny-cuda-nn's `grid.h`."""
+
+    dims: int = 3
+    """Axes of a point: 3 for space, 4 for space and time."""
+    levels: int = 16
+    """Number of resolutions (L)."""
+    features: int = 2
+    """Features per row (F)."""
+    log2_size: int = 19
+    """Logarithm of the most rows that a level may have (T)."""
+    base: int = 16
+    """Resolution of the coarsest level (N_min)."""
+    finest: int = 2048
+    """Resolution of the finest level (N_max)."""
+
+    def __post_init__(self) -> None:
+        fits = {
+            "dims": 1 <= self.dims <= 4,
+            "levels": self.levels >= 1,
+            "features": 1 <= self.features <= 8,
+            "log2_size": 3 <= self.log2_size <= 28,
+            "base": self.base >= 2,
+            "finest": self.base <= self.finest <= 2**20,
+        }
+        if wrong := [name for name, fit in fits.items() if not fit]:
+            raise UserError(
+                "the hash grid's configuration",
+                ", ".join(f"{name} = {getattr(self, name)}" for name in wrong),
+                "dims in 1…4, levels >= 1, features in 1…8, log2_size in 3…28, 2 <= base <= finest <= 2^20",
+                "correct the field",
+            )
+
+    @property
+    def width(self) -> int:
+        """Features of one encoded point."""
+        return self.levels * self.features
+
+    @property
+    def entries(self) -> int:
+        """Rows of the table, over all levels."""
+        last = self.layout[-1]
+        return last.offset + last.size
+
+    @property
+    def layout(self) -> tuple[Level, ...]:
+        """The levels, coarsest first, as equations 2 and 3 of the paper grow them."""
+        return _layout(self)
+
+
+@functools.cache
+def _layout(grid: HashGrid) -> tuple[Level, ...]:
+    growth = math.log(grid.finest / grid.base) / max(grid.levels - 1, 1)
+    levels, offset = [], 0
+    for index in range(grid.levels):
+        scale = float(np.float32(grid.base * math.exp(index * growth) - 1))
+        resolution = math.ceil(scale) + 1
+        cells, most = resolution**grid.dims, 2**grid.log2_size
+        size = min(-(-cells // _ALIGNMENT) * _ALIGNMENT, most)
+        levels.append(Level(scale, resolution, offset, size, hashed=cells > size))
+        offset += size
+    return tuple(levels)

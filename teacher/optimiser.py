@@ -1,0 +1,103 @@
+"""Adam as instant-ngp uses it, and the running average of the weights that is used for rendering.
+
+Tables: rows whose gradient is zero are skipped and keep their own step count (tiny-cuda-nn's adam.h), no weight decay,
+eps 1e-15 because their gradients are tiny. Networks: plain Adam with a little L2. One learning rate for both.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from teacher.fields.base import RadianceField
+from teacher.ops.adam import adam_step
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """Adam and its schedule: linear warm-up, then a cosine from `learning_rate` down to `final` times it."""
+
+    learning_rate: float = 1e-2
+    """Peak learning rate, for tables and networks."""
+    final: float = 0.01
+    """Fraction of the peak that is left at the end."""
+    warmup: int = 100
+    """Steps of linear warm-up."""
+    betas: tuple[float, float] = (0.9, 0.99)
+    """Decay of Adam's first and second moment."""
+    eps: float = 1e-15
+    """Added to the root of the second moment."""
+    network_decay: float = 1e-6
+    """L2 on the networks' matrices (drums and ficus need 1e-5)."""
+    average: float = 0.95
+    """Per-step decay of the running average of the weights."""
+    average_every: int = 8
+    """The average is brought up to date only so often (with the decay to that power): it costs a pass over the table."""
+
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate of `step` (0-based) out of `steps`."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        progress = (step - self.warmup) / max(1, steps - self.warmup)
+        cosine = 0.5 + 0.5 * math.cos(math.pi * min(1.0, progress))
+        return self.learning_rate * (self.final + (1 - self.final) * cosine)
+
+
+class FieldOptimiser:
+    """Optimises a field's tables and networks and keeps the running average of all of them."""
+
+    def __init__(self, field: RadianceField, config: OptimiserConfig) -> None:
+        self.config = config
+        self._tables, self._networks = field.tables(), field.networks()
+        everything = self._tables | self._networks
+        self._moments = {
+            name: (torch.zeros_like(p), torch.zeros_like(p)) for name, p in everything.items()
+        }
+        self._steps = {
+            name: torch.zeros(len(p), dtype=torch.int32) for name, p in everything.items()
+        }
+        self._average = {name: p.detach().clone() for name, p in everything.items()}
+
+    def step(self, step: int, steps: int) -> None:
+        """Apply the gradients of step `step` of `steps`, then clear them."""
+        rate = self.config.rate(step, steps)
+        for name, parameter in (self._tables | self._networks).items():
+            if parameter.grad is None:
+                continue
+            adam_step(
+                parameter.data,
+                parameter.grad,
+                *self._moments[name],
+                self._steps[name],
+                rate,
+                self.config.betas,
+                self.config.eps,
+                0.0 if name in self._tables else self.config.network_decay,
+            )
+            parameter.grad = None
+        if (step + 1) % self.config.average_every == 0:
+            self._update_average()
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        keep = self.config.average**self.config.average_every
+        for name, parameter in (self._tables | self._networks).items():
+            self._average[name].lerp_(parameter, 1 - keep)
+
+    def averaged(self) -> dict[str, Tensor]:
+        """The averaged weights by parameter name, as `load_state_dict` takes them."""
+        return self._average
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything needed to go on, as flat tensors."""
+        tensors = {}
+        for name, (first, second) in self._moments.items():
+            tensors |= {f"first.{name}": first, f"second.{name}": second}
+            tensors |= {f"steps.{name}": self._steps[name], f"average.{name}": self._average[name]}
+        return tensors
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """The inverse of `state`."""
+        for name, tensor in self.state().items():
+            tensor.copy_(tensors[name])

@@ -1,0 +1,83 @@
+"""Configurations of a training run, and named ones that are known to work.
+
+A preset is a value; every field of it can be overridden on the command line: `train demo --field.width 32`.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from teacher.datasets import load_scene
+from teacher.fields.hash_grid import HashGridConfig
+from teacher.losses import LossConfig
+from teacher.ops.hash_encode import HashGrid
+from teacher.optimiser import OptimiserConfig
+from teacher.render import RenderConfig
+from teacher.samplers.occupancy import OccupancyConfig
+from teacher.scene import Scene
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which pictures, at which size, inside which box."""
+
+    data: Path
+    """Data set folder or its transforms.json."""
+    downscale: int = 1
+    """Whole number by which pictures are shrunk when read."""
+    aabb: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
+    """Lower and upper corner of the box to model, in the data set's units; None: found from the data."""
+
+    def load(self) -> Scene:
+        """The scene; raises UserError for anything wrong with the files."""
+        return load_scene(self.data, downscale=self.downscale, aabb=self.aabb)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run of a teacher."""
+
+    field: HashGridConfig = dataclasses.field(default_factory=HashGridConfig)
+    """The radiance field."""
+    sampler: OccupancyConfig = dataclasses.field(default_factory=OccupancyConfig)
+    """Where rays are sampled."""
+    render: RenderConfig = dataclasses.field(default_factory=RenderConfig)
+    """When rays end."""
+    loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+    """Weights of the loss terms."""
+    optimiser: OptimiserConfig = dataclasses.field(default_factory=OptimiserConfig)
+    """Learning rates."""
+    steps: int = 20_000
+    """Training steps."""
+    samples_per_step: int = 1 << 18
+    """Samples composited per step; the number of rays adapts to it."""
+    first_rays: int = 1024
+    """Rays of the first step."""
+    seed: int = 0
+    """Seed of everything random."""
+    log_every: int = 50
+    """Steps between rows of the log."""
+    eval_every: int = 1000
+    """Steps between measurements on held-out views."""
+    eval_views: int = 4
+    """Held-out views measured then, spread over the test split."""
+    save_seconds: float = 30.0
+    """Seconds between checkpoints."""
+
+
+PRESETS: dict[str, tuple[str, TrainConfig]] = {
+    "synthetic": (
+        "instant-ngp's settings for bounded objects at 800 px; made for a GPU",
+        TrainConfig(),
+    ),
+    "demo": (
+        "small pictures (128 to 200 px) of a bounded object, minutes on two CPU cores",
+        TrainConfig(
+            field=HashGridConfig(HashGrid(levels=8, features=4, log2_size=17, finest=512)),
+            sampler=OccupancyConfig(resolution=64, step=0.012, max_samples=256),
+            steps=3000,
+            samples_per_step=1 << 15,
+            eval_every=500,
+        ),
+    ),
+}

@@ -1,0 +1,1 @@
+"""Samplers decide where along its rays a field is evaluated."""

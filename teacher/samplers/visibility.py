@@ -1,0 +1,40 @@
+"""Which cells of the cube can hold anything: seen by a camera and, where pictures have alpha, inside the visual hull.
+
+A cell is given up only if no camera sees it, or if a picture sees nothing but transparency all round it (Laurentini
+1994). Cells count as large as their bounding sphere, so what is left contains the object.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+from torch.nn.functional import max_pool3d
+
+from teacher.datasets.hull import look_up, silhouette
+from teacher.scene import Frame
+
+_COARSE = 64  # cells along a side at which the tests are made; finer grids inherit from it
+
+
+def seen_cells(frames: Sequence[Frame], resolution: int) -> Bool[Tensor, "x y z"]:
+    """Cells of the cube [-1, 1]^3 at `resolution` that training pictures leave possible."""
+    coarse = min(resolution, _COARSE)
+    axis = (torch.arange(coarse) + 0.5) * (2 / coarse) - 1
+    centres = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    seen = torch.zeros(len(centres), dtype=torch.bool)
+    empty = torch.zeros(len(centres), dtype=torch.bool)
+    for frame in frames:
+        inside, transparent = look_up(silhouette(frame), centres, radius=3**0.5 / coarse)
+        seen |= inside
+        empty |= transparent
+    return _refine((seen & ~empty).reshape(coarse, coarse, coarse), resolution)
+
+
+def _refine(cells: Bool[Tensor, "x y z"], resolution: int) -> Bool[Tensor, "x y z"]:
+    """The grid at a finer resolution; where the two do not divide, one coarse cell is added all round."""
+    coarse = cells.shape[0]
+    if resolution % coarse:
+        cells = max_pool3d(cells[None].float(), 3, 1, 1)[0] > 0
+    source = torch.arange(resolution) * coarse // resolution
+    return cells[source][:, source][:, :, source]

@@ -1,0 +1,179 @@
+"""Training the teacher: pixels in, a field and its occupancy grid out.
+
+    PixelPool.draw -> rays, RGBA --render_rays--> rendering --total_loss--> gradients --FieldOptimiser--> field
+                        ^ number of rays adapted so that every step composites about `samples_per_step` samples
+
+Each step's randomness comes from a generator seeded by (seed, step) alone, and the checkpoint holds everything else
+that steps depend on: a killed and resumed run equals an uninterrupted one bit for bit (CPU, same number of threads).
+"""
+
+import copy
+import time
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from teacher import checkpoint
+from teacher.config import to_plain
+from teacher.data import PixelPool, RayBatch
+from teacher.files import write_json
+from teacher.losses import total_loss
+from teacher.metrics import mse_to_psnr
+from teacher.model import Teacher, describe_scene
+from teacher.optimiser import FieldOptimiser
+from teacher.presets import DataConfig, TrainConfig
+from teacher.render import render_rays
+from teacher.samplers.visibility import seen_cells
+from teacher.scene import Scene
+
+
+MAX_RAYS = 1 << 18
+
+
+class Trainer:
+    """A run in memory: the model, its optimiser and where it stands."""
+
+    def __init__(self, scene: Scene, config: TrainConfig) -> None:
+        torch.manual_seed(config.seed)
+        self.scene, self.config = scene, config
+        self.pool = PixelPool(scene.splits["train"])
+        self.field = config.field.build()
+        self.sampler = config.sampler.build(scene.aabb)
+        self.sampler.restrict(seen_cells(scene.splits["train"], config.sampler.resolution))
+        self.optimiser = FieldOptimiser(self.field, config.optimiser)
+        self.step, self.rays, self.seconds = 0, config.first_rays, 0.0
+
+    def train_step(self) -> dict[str, float]:
+        """One step; returns what the log wants to know."""
+        generator = torch.Generator().manual_seed(_mix(self.config.seed, self.step))
+        if self.step % self.config.sampler.update_every == 0:
+            self.sampler.update(self.field, self.step, generator)
+        batch = self.pool.draw(self.rays, generator)
+        loss, mse, samples, candidates = self._gradients(batch, generator)
+        self.optimiser.step(self.step, self.config.steps)
+        row = {
+            "loss": loss,
+            "psnr": mse_to_psnr(mse),
+            "rays": self.rays,
+            "samples": samples,
+            "candidates": candidates,
+            "occupied": float(self.sampler.occupied.float().mean()),
+        }
+        self._adapt(samples)
+        self.step += 1
+        return row
+
+    def _gradients(
+        self, batch: RayBatch, generator: torch.Generator
+    ) -> tuple[float, float, int, int]:
+        jitter = torch.rand(len(batch.rays), generator=generator)
+        background = torch.rand(len(batch.rays), 3, generator=generator)
+        rendering = render_rays(self.field, self.sampler, batch.rays, jitter, self.config.render)
+        loss, mse = total_loss(rendering, batch.rgba, background, self.config.loss)
+        if len(rendering.samples):
+            loss.backward()
+        return float(loss.detach()), float(mse), len(rendering.samples), rendering.candidates
+
+    def _adapt(self, samples: int) -> None:
+        """Next step's number of rays: towards the sample budget, at most doubled or halved."""
+        ratio = self.config.samples_per_step / max(1, samples)
+        self.rays = max(64, min(MAX_RAYS, int(self.rays * min(2.0, max(0.5, ratio)))))
+
+    def teacher(self) -> Teacher:
+        """The model as it would be saved now: averaged weights, in evaluation mode."""
+        field = copy.deepcopy(self.field)
+        field.load_state_dict(self.optimiser.averaged())
+        return Teacher(field.eval(), self.sampler, self.config.render, describe_scene(self.scene))
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+        """Tensors and numbers that `load` needs to go on from here."""
+        tensors = {f"field.{k}": v for k, v in self.field.state_dict().items()}
+        tensors |= {f"sampler.{k}": v for k, v in self.sampler.state_dict().items()}
+        tensors |= {f"optimiser.{k}": v for k, v in self.optimiser.state().items()}
+        return tensors, {"step": self.step, "rays": self.rays, "seconds": self.seconds}
+
+    def load(self, tensors: dict[str, torch.Tensor], numbers: dict[str, float]) -> None:
+        """The inverse of `state`."""
+        self.field.load_state_dict(_under("field.", tensors))
+        self.sampler.load_state_dict(_under("sampler.", tensors))
+        self.optimiser.load(_under("optimiser.", tensors))
+        self.step, self.rays = int(numbers["step"]), int(numbers["rays"])
+        self.seconds = numbers["seconds"]
+
+
+def train(data: DataConfig, config: TrainConfig, output: Path) -> None:
+    """Train into the run folder `output`, going on where an earlier, interrupted run stopped.
+
+    Raises UserError for bad data, or if `output` holds a run with other settings.
+    """
+    checkpoint.claim_run(output, to_plain({"data": data, "train": config}))
+    if checkpoint.is_complete(output):
+        print(f"{output}: already trained")
+        return
+    trainer = Trainer(data.load(), config)
+    log = checkpoint.Log(output / "log.jsonl")
+    write_json(output / "scene.json", to_plain(describe_scene(trainer.scene)))
+    _resume(trainer, output, log)
+    try:
+        _run(trainer, output, log)
+    except KeyboardInterrupt:
+        save(trainer, output)
+        raise
+    save(trainer, output)
+
+
+def _run(trainer: Trainer, output: Path, log: checkpoint.Log) -> None:
+    config, saved = trainer.config, time.monotonic()
+    bar = tqdm(total=config.steps, initial=trainer.step, desc="teacher", unit="step")
+    while trainer.step < config.steps:
+        start = time.perf_counter()
+        row = trainer.train_step()
+        trainer.seconds += time.perf_counter() - start
+        bar.update()
+        if trainer.step % config.log_every == 0 or trainer.step == config.steps:
+            log.append({"step": trainer.step, "seconds": round(trainer.seconds, 2), **row})
+            bar.set_postfix(psnr=f"{row['psnr']:.2f}", rays=trainer.rays)
+        if trainer.step % config.eval_every == 0 or trainer.step == config.steps:
+            log.append(_held_out(trainer))
+        if time.monotonic() - saved > config.save_seconds:
+            save(trainer, output)
+            saved = time.monotonic()
+    bar.close()
+
+
+def _held_out(trainer: Trainer) -> dict[str, float]:
+    """A log row: PSNR on a few test views over white (not counted as training time)."""
+    frames = trainer.scene.splits["test"]
+    stride = max(1, len(frames) // trainer.config.eval_views)
+    psnr = trainer.teacher().psnr(frames[::stride][: trainer.config.eval_views])
+    return {"step": trainer.step, "seconds": round(trainer.seconds, 2), "test_psnr": psnr}
+
+
+def save(trainer: Trainer, output: Path) -> None:
+    """Write a checkpoint: first what resuming needs, then what rendering needs."""
+    tensors, numbers = trainer.state()
+    checkpoint.save_tensors(output / "training.safetensors", tensors, numbers)
+    trainer.teacher().save(output)
+    complete = trainer.step >= trainer.config.steps
+    write_json(output / "progress.json", {**numbers, "complete": complete})
+
+
+def _resume(trainer: Trainer, output: Path, log: checkpoint.Log) -> None:
+    path = output / "training.safetensors"
+    if path.exists():
+        trainer.load(*checkpoint.load_tensors(path, "checkpoint", "delete it to start anew"))
+        print(f"resuming {output} at step {trainer.step}")
+    log.rewind(trainer.step)
+
+
+def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _mix(seed: int, step: int) -> int:
+    """One 63-bit seed per (seed, step); consecutive steps must not give similar streams (splitmix64)."""
+    z = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**64
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) % 2**64
+    return (z ^ (z >> 31)) >> 1

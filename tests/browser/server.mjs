@@ -1,0 +1,58 @@
+/**
+ * A plain static server, as any host's: no special headers, some folders under a path prefix.
+ *
+ * `faults` replaces what single addresses answer, for the tests of the page's errors.
+ */
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { createServer } from "node:http";
+import path from "node:path";
+
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".json": "application/json",
+  ".wasm": "application/wasm",
+  ".svg": "image/svg+xml",
+  ".png": "image/png",
+};
+
+/**
+ * Serve `mounts`, a list of [prefix ending in a slash, folder], longest prefix first.
+ *
+ * Returns { origin, faults, close }; `faults` maps a path to `(response) => void`.
+ */
+export async function serve(mounts) {
+  const faults = new Map();
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, "http://host");
+    const fault = faults.get(pathname);
+    if (fault !== undefined) return fault(response);
+    const mount = mounts.find(([prefix]) => pathname.startsWith(prefix));
+    if (mount === undefined) return refuse(response);
+    const [prefix, folder] = mount;
+    const file = path.join(folder, decodeURIComponent(pathname.slice(prefix.length)) || "index.html");
+    void send(file, response);
+  });
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  const origin = `http://127.0.0.1:${server.address().port}`;
+  const close = () => {
+    server.closeAllConnections();
+    return new Promise((closed) => server.close(closed));
+  };
+  return { origin, faults, close };
+}
+
+async function send(file, response) {
+  const found = await stat(file).catch(() => null);
+  if (found === null || !found.isFile()) return refuse(response);
+  const type = TYPES[path.extname(file)] ?? "application/octet-stream";
+  response.writeHead(200, { "Content-Type": type, "Content-Length": found.size, "Cache-Control": "max-age=600" });
+  createReadStream(file).pipe(response);
+}
+
+function refuse(response) {
+  response.writeHead(404, { "Content-Type": "text/plain" });
+  response.end("not found");
+}

@@ -1,0 +1,94 @@
+"""The renderer against closed forms of homogeneous and layered media."""
+
+import math
+
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from teacher.cameras import Camera, look_at
+from teacher.fields.base import Query
+from teacher.rays import Rays, Samples
+from teacher.render import RenderConfig, keep_samples, render_rays, render_view
+
+EXACT = RenderConfig(early_stop=0.0, cull=0.0)
+
+
+class Slab:
+    """Density and colour that depend on x alone, between x = 0 and x = 1."""
+
+    def __init__(self, density: float, colour: tuple[float, float, float]) -> None:
+        self._density, self._colour = density, torch.tensor(colour)
+
+    def density(self, positions: Float[Tensor, "n 3"]) -> tuple[Tensor, Tensor]:
+        inside = (positions[:, 0] > 0) & (positions[:, 0] < 1)
+        return self._density * inside.float(), positions
+
+    def colour(self, query: Query, features: Float[Tensor, "n k"]) -> Float[Tensor, "n 3"]:
+        return self._colour.repeat(len(features), 1)
+
+
+class Uniform:
+    """The same `count` samples between t = 0 and t = 4 on every ray."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def sample(self, rays: Rays, jitter: Float[Tensor, " rays"]) -> Samples:
+        edges = torch.linspace(0, 4, self.count + 1)
+        n = len(rays)
+        return Samples(
+            torch.arange(n, dtype=torch.int32).repeat_interleave(self.count),
+            edges[:-1].repeat(n),
+            edges[1:].repeat(n),
+            (torch.arange(n + 1) * self.count).int(),
+        )
+
+
+RAYS = Rays(torch.tensor([[-1.0, 0, 0], [-1.0, 0, 0]]), torch.tensor([[1.0, 0, 0], [0, 1.0, 0]]))
+
+
+def test_homogeneous_slab_obeys_beer_lambert() -> None:
+    """alpha = 1 - exp(-density * thickness), colour is premultiplied by it, a miss is transparent."""
+    rendering = render_rays(Slab(1.5, (0.2, 0.4, 0.8)), Uniform(400), RAYS, torch.zeros(2), EXACT)
+    alpha = 1 - math.exp(-1.5)
+    expected = torch.tensor([[0.2 * alpha, 0.4 * alpha, 0.8 * alpha, alpha], [0, 0, 0, 0]])
+    torch.testing.assert_close(rendering.rgba, expected, atol=1e-5, rtol=0)
+
+
+def test_depth_of_a_slab_is_its_expected_free_path() -> None:
+    """E[t; hit] = t0 alpha + 1/s - (1 + 1/s) exp(-s) for a slab of thickness 1 that begins at t0 = 1."""
+    s = 1.5
+    rendering = render_rays(Slab(s, (1.0, 1.0, 1.0)), Uniform(2000), RAYS, torch.zeros(2), EXACT)
+    expected = (1 - math.exp(-s)) + 1 / s - (1 + 1 / s) * math.exp(-s)
+    assert float(rendering.depth[0]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_culling_changes_the_picture_by_no_more_than_it_drops() -> None:
+    """Dropped samples have weight below the threshold each; an opaque slab loses nothing visible."""
+    field, sampler = Slab(50.0, (0.3, 0.6, 0.9)), Uniform(400)
+    exact = render_rays(field, sampler, RAYS, torch.zeros(2), EXACT)
+    culled = render_rays(field, sampler, RAYS, torch.zeros(2), RenderConfig())
+    assert len(culled.samples) < 0.1 * culled.candidates
+    torch.testing.assert_close(culled.rgba, exact.rgba, atol=5e-4, rtol=0)
+
+
+def test_kept_samples_stay_with_their_rays() -> None:
+    samples = Uniform(4).sample(RAYS, torch.zeros(2))
+    kept = keep_samples(samples, torch.tensor([1, 0, 0, 1, 0, 0, 0, 1]).bool())
+    assert kept.offsets.tolist() == [0, 2, 3]
+    assert kept.ray_indices.tolist() == [0, 0, 1]
+    assert kept.t_starts.tolist() == [0, 3, 3]
+
+
+def test_a_view_has_the_camera_s_shape_and_true_distances() -> None:
+    """An opaque slab seen head-on: depth is the distance along each *unit* ray, not along the axis."""
+    camera = Camera(
+        look_at(torch.tensor([-2.0, 0, 0]), torch.zeros(3)), 10.0, 10.0, 3.5, 2.5, 7, 5
+    )
+    view = render_view(Slab(1e4, (1.0, 0.0, 0.0)), Uniform(4000), camera, RenderConfig())
+    assert view.rgba.shape == (5, 7, 4)
+    rays = camera.rays()
+    expected = (2.0 / rays.directions[:, 0]).reshape(5, 7)
+    torch.testing.assert_close(view.depth, expected, atol=2e-3, rtol=0)

@@ -1,0 +1,181 @@
+"""Training learns, is a function of its seed alone, and survives being killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from teacher import checkpoint
+from teacher.demo import write_demo_scene
+from teacher.errors import UserError
+from teacher.evaluate import evaluate, render
+from teacher.fields.hash_grid import HashGridConfig
+from teacher.model import Teacher
+from teacher.ops.hash_encode import HashGrid
+from teacher.optimiser import OptimiserConfig
+from teacher.presets import DataConfig, TrainConfig
+from teacher.samplers.occupancy import OccupancyConfig
+from teacher.train import Trainer, train
+
+TINY = TrainConfig(
+    field=HashGridConfig(HashGrid(levels=4, features=4, log2_size=12, finest=64), width=16),
+    sampler=OccupancyConfig(resolution=32, step=0.04, warmup=32),
+    optimiser=OptimiserConfig(warmup=10),
+    steps=60,
+    samples_per_step=1 << 11,
+    first_rays=256,
+    log_every=10,
+    eval_every=30,
+    eval_views=1,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> DataConfig:
+    """The built-in scene at 24 pixels."""
+    folder = tmp_path_factory.mktemp("scene")
+    write_demo_scene(folder, size=24, train=12, test=2)
+    return DataConfig(data=folder)
+
+
+@pytest.fixture(scope="module")
+def trained(data: DataConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was never interrupted."""
+    folder = tmp_path_factory.mktemp("run") / "teacher"
+    train(data, TINY, folder)
+    return folder
+
+
+def test_training_beats_the_mean_picture(trained: Path, data: DataConfig) -> None:
+    """Held-out PSNR rises, and ends above what one constant colour per view could reach."""
+    rows = [r for r in checkpoint.Log(trained / "log.jsonl").rows() if "test_psnr" in r]
+    assert rows[-1]["test_psnr"] > rows[0]["test_psnr"] > 0
+    best_constant = []
+    for frame in data.load().splits["test"]:
+        rgb = torch.from_numpy(frame.picture.rgba()).float() / 255
+        white = rgb[..., :3] * rgb[..., 3:] + 1 - rgb[..., 3:]
+        error = (white - white.mean((0, 1))).square().mean()
+        best_constant.append(float(-10 * torch.log10(error)))
+    assert rows[-1]["test_psnr"] > sum(best_constant) / len(best_constant) + 3
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
+    data: DataConfig, trained: Path, tmp_path: Path
+) -> None:
+    """Stopped after 25 of 60 steps, in the middle of everything."""
+    scene = data.load()
+    first = Trainer(scene, TINY)
+    for _ in range(25):
+        first.train_step()
+    tensors, numbers = first.state()
+    second = Trainer(scene, TINY)
+    second.load({name: tensor.clone() for name, tensor in tensors.items()}, numbers)
+    while second.step < TINY.steps:
+        second.train_step()
+    second.teacher().save(tmp_path)
+    expected, _ = checkpoint.load_tensors(trained / "model.safetensors", "a", "b")
+    resumed, _ = checkpoint.load_tensors(tmp_path / "model.safetensors", "a", "b")
+    assert expected.keys() == resumed.keys()
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+
+
+def test_another_seed_gives_another_model(data: DataConfig) -> None:
+    """Guards the tests above: equality must not be trivial."""
+    a, b = (Trainer(data.load(), replace(TINY, seed=seed)) for seed in (0, 1))
+    for trainer in (a, b):
+        trainer.train_step()
+    assert not torch.equal(a.field.table, b.field.table)
+
+
+def test_kill_minus_nine_and_the_same_command_again(data: DataConfig, tmp_path: Path) -> None:
+    """The curve of a run killed by SIGKILL equals that of one left alone."""
+    command = [
+        *(sys.executable, "-m", "teacher", "train", "demo", "--data", str(data.data)),
+        *("--output", str(tmp_path / "killed"), "--steps", "120", "--samples-per-step", "2000"),
+        *("--field.grid.log2-size", "12", "--field.width", "16", "--log-every", "10"),
+        *("--sampler.resolution", "32", "--eval-every", "1000", "--save-seconds", "0.2"),
+    ]
+    victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    saved = tmp_path / "killed" / "training.safetensors"
+    deadline = time.monotonic() + 60
+    while not saved.exists() and victim.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    assert saved.exists() and not checkpoint.is_complete(tmp_path / "killed")
+    subprocess.run(command, check=True, capture_output=True)
+    alone = [str(tmp_path / "alone") if "killed" in word else word for word in command]
+    subprocess.run(alone, check=True, capture_output=True)
+    assert _curve(tmp_path / "killed") == _curve(tmp_path / "alone")
+
+
+def _curve(run: Path) -> list[tuple[int, float]]:
+    rows = checkpoint.Log(run / "log.jsonl").rows()
+    return [(row["step"], row["loss"]) for row in rows if "loss" in row]
+
+
+def test_a_trained_teacher_renders_without_its_data(trained: Path) -> None:
+    """Everything needed is in the run folder."""
+    teacher = Teacher.load(trained)
+    view = teacher.render(teacher.scene.split("test")[0])
+    assert view.rgba.shape == (24, 24, 4)
+    assert 0.05 < float(view.rgba[..., 3].mean()) < 0.95
+
+
+def test_eval_writes_what_it_says(trained: Path) -> None:
+    metrics = evaluate(trained, "test", "white")
+    assert (metrics["views"], metrics["width"], metrics["background"]) == (2, 24, "white")
+    per_view = [row["metrics"]["psnr"] for row in metrics["per_view"]]
+    assert metrics["mean"]["psnr"] == pytest.approx(sum(per_view) / 2)
+    assert metrics["mean"]["lpips"] == "n/a"
+    names = {path.name for path in (trained / "eval").iterdir()}
+    assert {"metrics.json", "sheet.png"} < names
+    assert sum(name.endswith(".depth.png") for name in names) == 2
+    with pytest.raises(UserError, match="train"):
+        evaluate(trained, "val", "white")
+
+
+def test_render_writes_a_video_that_decodes(trained: Path, tmp_path: Path) -> None:
+    import av
+
+    render(trained, "orbit", 5, 10, tmp_path / "orbit.mp4", "white")
+    with av.open(str(tmp_path / "orbit.mp4")) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 5 and frames[0].shape == (24, 24, 3)
+    assert frames[0].std() > 5
+
+
+def test_other_settings_do_not_overwrite_a_run(trained: Path, data: DataConfig) -> None:
+    with pytest.raises(UserError, match=r"train\.steps"):
+        train(data, replace(TINY, steps=61), trained)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "dmeo", "--data", "x", "--output", "y"], "synthetic"),
+        (["train", "demo", "--data", "/nowhere", "--output", "y"], "no such file or folder"),
+        (["eval", "--run", "/nowhere"], "python -m teacher train"),
+        (["polish"], "train"),
+    ],
+)
+def test_mistakes_end_with_exit_code_2_and_advice(
+    arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "teacher", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,47 @@
+/** The graphics adapter and the device that ONNX Runtime and the drawing share. */
+import type { AdapterFacts } from "./device";
+
+/** What ONNX Runtime's kernels use where the adapter has it. */
+const FEATURES: readonly GPUFeatureName[] = ["shader-f16", "subgroups"];
+
+/** ONNX Runtime sizes its kernels by these; a device has only WebGPU's defaults unless more is asked for. */
+const LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxBindGroups",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupSizeZ",
+  "maxComputeWorkgroupsPerDimension",
+  "maxTextureDimension2D",
+] as const satisfies readonly (keyof GPUSupportedLimits)[];
+
+/** The fastest adapter, or null: `navigator.gpu` alone says nothing, it exists on machines without one too. */
+export async function findAdapter(): Promise<GPUAdapter | null> {
+  const gpu = (navigator as Partial<Navigator>).gpu;
+  if (gpu === undefined) return null;
+  return gpu.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
+}
+
+/** What the choice of backend needs to know of `adapter`. */
+export function factsOf(adapter: GPUAdapter): AdapterFacts {
+  const info = adapter.info as GPUAdapterInfo | undefined; // Chrome before 121 has none
+  const earlier = (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter; // its place until 2025
+  return {
+    name: [info?.vendor, info?.architecture].filter(Boolean).join(" ") || "unnamed",
+    software: info?.isFallbackAdapter ?? earlier ?? false,
+    halfPrecision: adapter.features.has("shader-f16"),
+  };
+}
+
+/** A device with everything of `adapter` that ONNX Runtime can use. */
+export function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  const limits = LIMITS.filter((name) => adapter.limits[name] !== undefined);
+  return adapter.requestDevice({
+    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: Object.fromEntries(limits.map((name) => [name, adapter.limits[name]])),
+  });
+}

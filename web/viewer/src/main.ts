@@ -1,0 +1,132 @@
+/**
+ * The page: puts the parts together.
+ *
+ *     address -> options, scene -> stage + viewer (worker) <- poses <- motion <- controls
+ */
+import "./style.css";
+
+import { orbitOf, poseOf } from "./camera";
+import { attachControls } from "./controls";
+import { attachButtons, element, Hud } from "./hud";
+import type { CameraPose } from "./manifest";
+import { Messages } from "./message";
+import { Motion } from "./motion";
+import { askedPose, type Options, parseOptions } from "./options";
+import { loadScene, type Scene, within } from "./scene";
+import { Stage } from "./stage";
+import { partsOf, Trouble, type TroubleParts } from "./trouble";
+import { Viewer } from "./viewer";
+
+const hud = new Hud();
+const messages = new Messages(element("message"));
+
+function failed(trouble: TroubleParts): void {
+  hud.failed();
+  messages.error(trouble);
+}
+
+async function open(): Promise<void> {
+  const options = parseOptions(new URLSearchParams(location.search));
+  if (!options.ui) document.documentElement.dataset["ui"] = "off";
+  checkBrowser();
+  const scene = await loadScene(options.scene, new URL(location.href));
+  const asked = askedPose(options, scene.manifest);
+  hud.open(scene.manifest.name, asked === null ? within(scene.manifest.poster, scene.base, "the poster") : null);
+  show(scene, options, asked);
+}
+
+function checkBrowser(): void {
+  if ("transferControlToOffscreen" in HTMLCanvasElement.prototype) return;
+  throw new Trouble(
+    "this browser",
+    "no OffscreenCanvas",
+    "Chrome 113, Firefox 114, Safari 17 or later",
+    "update it, or open the page in another browser",
+  );
+}
+
+/** Start drawing, and let the visitor move. */
+function show(scene: Scene, options: Options, asked: CameraPose | null): void {
+  const { manifest } = scene;
+  const { promise: ready, resolve, reject } = deferred();
+  const stage = new Stage(element("picture"), manifest, (size) => viewer.resize(size));
+  const viewer = new Viewer(scene, options, stage, {
+    progress: (received, total) => hud.progress(received, total),
+    running: (running) => hud.running(running),
+    drawn: () => {
+      hud.drawn(() => viewer.stats());
+      resolve();
+    },
+    note: (text) => messages.note(text),
+    failed: (trouble) => {
+      reject(new Error(`${trouble.thing}: ${trouble.given}`));
+      failed(trouble);
+    },
+  });
+  const camera = steer(viewer, asked);
+  pauseWhileUnseen(viewer);
+  window.pocketfield = {
+    ready,
+    manifest,
+    camera,
+    frame: (pose) => viewer.capture(pose),
+    stats: () => viewer.stats(),
+  };
+}
+
+/** Connect the visitor's hands to the viewer; returns the camera's whereabouts. */
+function steer(viewer: Viewer, asked: CameraPose | null): () => CameraPose {
+  const { start, envelope } = viewer.manifest;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const home = orbitOf(start, envelope.pivot);
+  const motion = new Motion(home, orbitOf(asked ?? start, envelope.pivot), envelope, calm);
+  const camera = (): CameraPose => poseOf(motion.shown, envelope.pivot, start.intrinsics);
+  let pose = asked ?? camera(); // a camera that was asked for is shown exactly as it is, until somebody moves
+  viewer.show(pose);
+
+  let before: number | null = null; // null: at rest, and no frame is due
+  const tick = (now: number): void => {
+    const seconds = (now - (before ?? now)) / 1000; // a frame's time can lie a little before `wake`
+    const moving = motion.step(Math.min(Math.max(seconds, 0), 0.1));
+    before = moving ? now : null;
+    if (!moving) return;
+    pose = camera();
+    viewer.show(pose);
+    requestAnimationFrame(tick);
+  };
+  const wake = (): void => {
+    hud.touched();
+    if (before !== null) return;
+    before = performance.now();
+    requestAnimationFrame(tick);
+  };
+  attachControls(element("stage"), element("picture"), motion, wake);
+  attachButtons(() => {
+    motion.reset();
+    wake();
+  });
+  return () => pose;
+}
+
+/** No frame is drawn while the page is hidden or scrolled out of sight. */
+function pauseWhileUnseen(viewer: Viewer): void {
+  let onScreen = true;
+  const update = (): void => viewer.pause(document.hidden || !onScreen);
+  document.addEventListener("visibilitychange", update);
+  new IntersectionObserver(([entry]) => {
+    onScreen = entry?.isIntersecting ?? true;
+    update();
+  }).observe(element("picture"));
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
+  let resolve = (): void => {};
+  let reject = (_: Error): void => {};
+  const promise = new Promise<void>((yes, no) => ([resolve, reject] = [yes, no]));
+  promise.catch(() => {}); // whoever waits hears of it; the page itself has said so already
+  return { promise, resolve, reject };
+}
+
+window.addEventListener("error", (event) => failed(partsOf(event.error ?? event.message, "the page")));
+window.addEventListener("unhandledrejection", (event) => failed(partsOf(event.reason, "the page")));
+open().catch((error: unknown) => failed(partsOf(error, "opening the page")));

@@ -1,0 +1,95 @@
+// Generated from export/manifest.py by `python -m export types`: change the dataclasses, not this file.
+
+/** Version of manifest.json that this page reads; any other is refused. */
+export const SCHEMA = 1;
+
+/** One ONNX file of the bundle. */
+export interface ModelFile {
+  /** Path relative to manifest.json. */
+  readonly file: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  /** Precision of the network's body; inputs and outputs are float32 in both. */
+  readonly precision: "fp32" | "fp16";
+  /** Width of the picture that the model computes, in pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** Name of the student's preset. */
+  readonly student: string;
+  readonly parameters: number;
+  /** Floating-point operations of one frame, in 10^9 (a multiply-add counts as two). */
+  readonly gflop: number;
+  /** ONNX Runtime against torch in float32, premultiplied RGBA, worst reference view, in dB. */
+  readonly psnr: number;
+}
+
+/** A camera as the model takes it. */
+export interface CameraPose {
+  /** Camera-to-norm, 16 numbers, row-major; OpenGL camera axes (+x right, +y up, -z forward). */
+  readonly T_norm_camera: readonly number[];
+  /** fx / width, fy / height, cx / width, cy / height. */
+  readonly intrinsics: readonly [number, number, number, number];
+}
+
+/** Ranges of an orbit camera; angles in radians, lengths in norm units, intrinsics as fractions. */
+export interface Envelope {
+  /** The point orbited: least-squares intersection of the training cameras' optical axes. */
+  readonly pivot: readonly [number, number, number];
+  /** Nearest and farthest distance from the pivot. */
+  readonly radius: readonly [number, number];
+  /** First angle and last angle, first < last; a span of 2 pi means all the way round. */
+  readonly azimuth: readonly [number, number];
+  /** Lowest and highest angle above the horizontal plane through the pivot. */
+  readonly elevation: readonly [number, number];
+  /** How far from the pivot the point looked at may lie. */
+  readonly target_spread: number;
+  /** Smallest and largest focal length, as a fraction of the picture's height. */
+  readonly focal: readonly [number, number];
+}
+
+/** A camera with the picture that torch computed for it. */
+export interface ReferenceView {
+  readonly camera: CameraPose;
+  /** Straight-alpha RGBA PNG at the model's size, relative to manifest.json. */
+  readonly image: string;
+  readonly sha256: string;
+}
+
+/** Measured quality; PSNR is the mean over views of -10 log10(MSE), in dB. */
+export interface Quality {
+  readonly views: number;
+  readonly split: string;
+  readonly background: string;
+  readonly width: number;
+  readonly height: number;
+  readonly teacher_psnr: number | null;
+  readonly student_psnr_truth: number | null;
+  readonly student_psnr_teacher: number | null;
+  /** ONNX Runtime (fp32 model) against torch, RGBA, worst reference view. */
+  readonly onnx_psnr: number;
+}
+
+/** Where the bundle comes from. */
+export interface Provenance {
+  readonly scene: string;
+  /** UTC, ISO 8601. */
+  readonly created: string;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** The whole of manifest.json. */
+export interface Manifest {
+  readonly schema: number;
+  readonly name: string;
+  /** Best first; the page takes the first one that its device can run. */
+  readonly models: readonly ModelFile[];
+  readonly start: CameraPose;
+  /** Straight-alpha RGBA PNG of the start camera, to show while the page loads; relative path. */
+  readonly poster: string;
+  readonly envelope: Envelope;
+  readonly references: readonly ReferenceView[];
+  /** Suggested page background behind the transparent picture. */
+  readonly background: readonly [number, number, number];
+  readonly quality: Quality;
+  readonly provenance: Provenance;
+}

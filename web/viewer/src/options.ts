@@ -1,0 +1,79 @@
+/**
+ * What the page's address may ask for.
+ *
+ *     ?scene=path/            folder of another bundle on the same host (default: scene/)
+ *     ?backend=webgpu|wasm    WebGPU even on a software adapter | never WebGPU
+ *     ?precision=fp32|fp16    only models of this precision
+ *     ?pose=20 numbers        start exactly here: T_norm_camera (16, row-major), then fx, fy, cx, cy as fractions
+ *     ?reference=k            start exactly at the manifest's k-th reference camera, counted from 0
+ *     ?ui=off                 the picture alone, for pages that embed this one
+ *     ?log=verbose            ONNX Runtime's own log, with the placement of every node, on the console
+ */
+import type { Backend, Precision, Preference } from "./device";
+import type { CameraPose, Manifest } from "./manifest";
+import { Trouble } from "./trouble";
+
+export interface Options extends Preference {
+  readonly scene: string;
+  readonly pose: CameraPose | null;
+  readonly reference: number | null;
+  readonly ui: boolean;
+  readonly verbose: boolean;
+}
+
+/** The options in a URL's query; throws Trouble for a value that cannot be used. Unknown names are left alone. */
+export function parseOptions(query: URLSearchParams): Options {
+  const reference = query.get("reference");
+  const pose = query.get("pose");
+  return {
+    scene: query.get("scene") ?? "scene/",
+    backend: oneOf<Backend>(query, "backend", ["webgpu", "wasm"]),
+    precision: oneOf<Precision>(query, "precision", ["fp32", "fp16"]),
+    pose: pose === null ? null : parsePose(pose),
+    reference: reference === null ? null : parseIndex(reference),
+    ui: oneOf(query, "ui", ["on", "off"]) !== "off",
+    verbose: oneOf(query, "log", ["verbose"]) !== null,
+  };
+}
+
+function oneOf<Value extends string>(query: URLSearchParams, name: string, values: readonly Value[]): Value | null {
+  const given = query.get(name);
+  const found = values.find((value) => value === given) ?? null;
+  if (given === null || found !== null) return found;
+  throw new Trouble(`?${name}=`, `"${given}"`, values.join(" or "), "correct the address, or leave it out");
+}
+
+function parsePose(text: string): CameraPose {
+  const numbers = text.split(",").map((part) => (part.trim() === "" ? NaN : Number(part)));
+  if (numbers.length !== 20 || !numbers.every(Number.isFinite)) {
+    throw new Trouble(
+      "?pose=",
+      `${numbers.length} values: ${text.slice(0, 60)}`,
+      "20 finite numbers: 16 of T_norm_camera, row by row, then fx, fy, cx, cy as fractions",
+      "correct the address, or leave it out",
+    );
+  }
+  return {
+    T_norm_camera: numbers.slice(0, 16),
+    intrinsics: numbers.slice(16) as unknown as CameraPose["intrinsics"],
+  };
+}
+
+function parseIndex(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new Trouble("?reference=", `"${text}"`, "a whole number from 0", "correct the address, or leave it out");
+}
+
+/** The exact camera that the address asks for, or null: the scene's start. */
+export function askedPose(options: Options, manifest: Manifest): CameraPose | null {
+  if (options.pose !== null) return options.pose;
+  if (options.reference === null) return null;
+  const view = manifest.references[options.reference];
+  if (view !== undefined) return view.camera;
+  throw new Trouble(
+    "?reference=",
+    String(options.reference),
+    `a number below ${manifest.references.length}, the number of this scene's reference cameras`,
+    "correct the address, or leave it out",
+  );
+}

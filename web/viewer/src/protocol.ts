@@ -1,0 +1,52 @@
+/** What the page and its worker say to each other. */
+import type { Backend, Preference } from "./device";
+import type { CameraPose, ModelFile } from "./manifest";
+import type { TroubleParts } from "./trouble";
+
+/** A picture as it was drawn: premultiplied RGBA bytes at the model's size, row by row from the top. */
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly rgba: Uint8Array<ArrayBuffer>;
+}
+
+/** What runs. */
+export interface Running {
+  readonly backend: Backend;
+  readonly model: ModelFile;
+  /** The graphics adapter's name; null where there is none. */
+  readonly adapter: string | null;
+}
+
+/** Size of the drawing surface, in device pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** `load`: the bundle is at fault; `start`: ONNX Runtime did not start; `run`: a frame failed or the device was lost. */
+export type Phase = "load" | "start" | "run";
+
+export interface Start {
+  readonly kind: "start";
+  readonly canvas: OffscreenCanvas;
+  readonly size: Size;
+  readonly base: string;
+  readonly models: readonly ModelFile[];
+  readonly preference: Preference;
+  readonly verbose: boolean;
+}
+
+export type ToWorker =
+  | Start
+  | { readonly kind: "show"; readonly pose: CameraPose }
+  | { readonly kind: "capture"; readonly id: number; readonly pose: CameraPose }
+  | { readonly kind: "resize"; readonly size: Size }
+  | { readonly kind: "pause"; readonly paused: boolean };
+
+export type FromWorker =
+  | { readonly kind: "progress"; readonly received: number; readonly total: number }
+  | { readonly kind: "running"; readonly running: Running }
+  | { readonly kind: "drawn"; readonly milliseconds: number }
+  | { readonly kind: "captured"; readonly id: number; readonly picture: Picture }
+  | { readonly kind: "failed"; readonly phase: Phase; readonly backend: Backend | null; readonly trouble: TroubleParts };

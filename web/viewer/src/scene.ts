@@ -1,0 +1,107 @@
+/**
+ * A bundle's manifest: fetched, checked, and its files' addresses.
+ *
+ *     ?scene=path/ -> URL of the bundle's folder (same host only) -> manifest.json -> Scene
+ */
+import { open } from "./download";
+import { type CameraPose, type Manifest, type ModelFile, SCHEMA } from "./manifest";
+import { Trouble } from "./trouble";
+
+export interface Scene {
+  readonly manifest: Manifest;
+  /** The folder, with a slash at its end. */
+  readonly base: URL;
+}
+
+const MANIFEST = "scene/manifest.json";
+
+/** Fetch and check the manifest in the folder `path`, relative to `page`. */
+export async function loadScene(path: string, page: URL): Promise<Scene> {
+  const base = within(path.endsWith("/") ? path : `${path}/`, page, "?scene=");
+  // `no-cache` asks the host whether it has changed: an exported-again scene shows at once.
+  const response = await open(new URL("manifest.json", base), MANIFEST, { cache: "no-cache" });
+  const text = await response.text();
+  return { manifest: parseManifest(text), base };
+}
+
+/** `path` resolved against `base`; throws Trouble where it leads to another host. */
+export function within(path: string, base: URL, thing: string): URL {
+  const url = URL.canParse(path, base.href) ? new URL(path, base) : null;
+  if (url !== null && url.origin === base.origin) return url;
+  throw new Trouble(thing, `"${path}"`, `a path on ${base.origin}`, "put the scene's folder on the page's own host");
+}
+
+/** Where a model lies. The digest in the query keeps a cached file of an earlier export from being used. */
+export function modelUrl(model: ModelFile, base: URL): URL {
+  const url = within(model.file, base, MANIFEST);
+  url.searchParams.set("v", model.sha256.slice(0, 12));
+  return url;
+}
+
+/** The manifest in `text`; throws Trouble where it is not one that this page reads. */
+export function parseManifest(text: string): Manifest {
+  const value = parseJson(text);
+  const schema = isRecord(value) ? value["schema"] : undefined;
+  if (schema !== SCHEMA) throw wrongSchema(schema);
+  const manifest = value as unknown as Manifest;
+  const flaw = flawOf(manifest);
+  if (flaw === null) return manifest;
+  throw new Trouble(MANIFEST, flaw, `a manifest of schema ${SCHEMA}`, "export the scene again");
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new Trouble(
+      MANIFEST,
+      `"${text.trim().slice(0, 40)}…", which is not JSON`,
+      "the manifest of an exported scene",
+      "check that the host serves the scene's folder itself, not a page in its place",
+    );
+  }
+}
+
+function wrongSchema(schema: unknown): Trouble {
+  const newer = typeof schema === "number" && schema > SCHEMA;
+  return new Trouble(
+    MANIFEST,
+    schema === undefined ? "no schema version" : `schema ${JSON.stringify(schema)}`,
+    `schema ${SCHEMA}, the one that this page reads`,
+    newer ? "build the page again (make web): it is older than the scene" : "export the scene again (make export)",
+  );
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isNumbers = (value: unknown, count: number): boolean =>
+  Array.isArray(value) && value.length === count && value.every(Number.isFinite);
+
+const isRange = (value: unknown): boolean =>
+  isNumbers(value, 2) && (value as [number, number])[0] <= (value as [number, number])[1];
+
+const isPose = (value: unknown): value is CameraPose =>
+  isRecord(value) && isNumbers(value["T_norm_camera"], 16) && isNumbers(value["intrinsics"], 4);
+
+const isModel = (value: unknown): boolean =>
+  isRecord(value) &&
+  ["file", "sha256", "precision"].every((name) => typeof value[name] === "string") &&
+  ["bytes", "width", "height"].every((name) => Number.isInteger(value[name]) && (value[name] as number) > 0);
+
+const isEnvelope = (value: unknown): boolean =>
+  isRecord(value) &&
+  isNumbers(value["pivot"], 3) &&
+  ["radius", "azimuth", "elevation", "focal"].every((name) => isRange(value[name])) &&
+  Number.isFinite(value["target_spread"]);
+
+/** What is wrong with the parts that the page relies on, or null. */
+function flawOf(manifest: Manifest): string | null {
+  const { name, models, start, envelope, references, background, poster } = manifest;
+  if (typeof name !== "string" || typeof poster !== "string") return "no name or no poster";
+  if (!Array.isArray(models) || models.length === 0 || !models.every(isModel)) return "no usable list of models";
+  if (!isPose(start)) return "a start camera without 16 + 4 finite numbers";
+  if (!isEnvelope(envelope)) return "an envelope that is not made of ranges";
+  if (!Array.isArray(references) || !references.every((view) => isPose(view?.camera))) return "unusable references";
+  return isNumbers(background, 3) ? null : "a background that is not three numbers";
+}
