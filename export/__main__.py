@@ -1,8 +1,8 @@
-"""`python -m export {onnx,bundle,verify,site,serve,summary,types}`: the last stage's command line."""
+"""`python -m export {onnx,bundle,verify,site,serve,summary,types}`: the last stage."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Union
+from typing import Annotated, Any, Union
 
 import tyro
 
@@ -42,10 +42,11 @@ class Bundle:
 
     def run(self) -> None:
         """Export, prove, write."""
-        from export.bundle import write_bundle
+        from export.bundle import prove_student, write_bundle
         from export.student_run import open_student
 
-        manifest = write_bundle(open_student(self.student), self.output)
+        source = open_student(self.student)
+        manifest = write_bundle(source, prove_student(source), self.output)
         for model in manifest.models:
             print(
                 f"{model.file}: {model.bytes / 1e6:.2f} MB, {model.parameters / 1e6:.2f} M "
@@ -150,7 +151,8 @@ def main() -> None:
         Annotated[kind, tyro.conf.subcommand(kind.__name__.lower(), prefix_name=False)]
         for kind in COMMANDS
     ]
-    tyro.cli(Union[tuple(verbs)], prog="python -m export").run()  # noqa: UP007 - built at run time
+    union: Any = Union[tuple(verbs)]  # noqa: UP007 - built at run time
+    tyro.cli(union, prog="python -m export").run()
 
 
 if __name__ == "__main__":

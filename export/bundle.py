@@ -97,13 +97,12 @@ def prove_student(source: Exportable) -> Proved:
     return Proved(graphs, agreements, references)
 
 
-def write_bundle(source: Exportable, folder: Path) -> Manifest:
-    """Prove `source` and write its bundle into `folder`; an older bundle there is replaced.
+def write_bundle(source: Exportable, proved: Proved, folder: Path) -> Manifest:
+    """Write the bundle of `source`, proved before, into `folder`; an older one there is replaced.
 
     Killed half-way, the folder has no manifest, and the same command writes it whole. Written
-    twice, all files but the manifest's `created` are the same bytes.
+    twice, everything but the manifest's `created` is the same bytes.
     """
-    proved = prove_student(source)
     (folder / MANIFEST).unlink(missing_ok=True)  # from here to the end it would not fit its files
     models = tuple(
         _write_model(folder, source, graph, precision, proved.agreements[precision])

@@ -117,7 +117,7 @@ class _Casts:
         if name not in self.done:
             value = numpy_helper.to_array(self.constants[name]).clip(-_LARGEST, _LARGEST)
             self.done[name] = f"{name}_half"
-            add_initialiser(self.model, self.done[name], value.astype(np.float16))
+            add_initialiser(self.model, self.done[name], np.asarray(value, np.float16))
         return self.done[name]
 
     def _as_float(self, name: str) -> str:

@@ -2,8 +2,8 @@
 
     bundle/manifest.json, stages.jsonl -> summary.json, and the same as lines to print
 
-`stages.jsonl` has a line {"stage", "seconds"} for each finished stage; a stage that ran twice counts
-as it did the last time.
+`stages.jsonl` has a line {"stage", "seconds"} for each finished stage; a stage that ran twice
+counts as it did the last time.
 """
 
 import json
@@ -54,7 +54,7 @@ def summarise(run: Path) -> dict[str, Any]:
 
 
 def _seconds(path: Path) -> dict[str, float]:
-    """Seconds by stage, in the order in which they first ran; none where no stage has been timed."""
+    """Seconds by stage, in the order in which they first ran; empty where none has been timed."""
     seconds: dict[str, float] = {}
     for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
         try:

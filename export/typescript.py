@@ -19,7 +19,7 @@ from export.manifest import MANIFEST, SCHEMA, Manifest
 from teacher.files import replacing
 
 COMMAND = "python -m export types"
-GENERATED = Path("web/viewer/src/manifest.ts")
+GENERATED = Path(__file__).parent.parent / "web/viewer/src/manifest.ts"
 _WIDTH = 100
 _SCALARS = {int: "number", float: "number", str: "string", bool: "boolean", types.NoneType: "null"}
 _HEADER = f"""\

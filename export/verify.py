@@ -8,7 +8,8 @@
 written one against its manifest and its reference pictures, without torch's model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,25 +60,33 @@ class OnnxPicture:
     """A graph of `export.graph` in ONNX Runtime on the CPU; `model` is the file's bytes."""
 
     def __init__(self, model: bytes, name: str = "the model") -> None:
+        self.name = name
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
-        try:
+        options.log_severity_level = 4  # errors are raised; they need not be printed as well
+        with self._errors_named():
             providers = ["CPUExecutionProvider"]
             self.session = onnxruntime.InferenceSession(model, options, providers=providers)
-        except Exception as error:  # ONNX Runtime raises a dozen unrelated types
-            raise UserError(name, f"{error}", "a graph that ONNX Runtime runs", _REMEDY) from error
 
     def render(self, pose: CameraPose) -> LightFieldOutput:
-        """The picture from `pose`."""
+        """The picture from `pose`; raises UserError where ONNX Runtime fails."""
         values = (pose.T_norm_camera, pose.intrinsics)
         shapes = ((4, 4), (4,))
         feeds = {
             name: np.asarray(value, np.float32).reshape(shape)
             for name, value, shape in zip(INPUTS, values, shapes, strict=True)
         }
-        rgba, depth = self.session.run(list(OUTPUTS), feeds)
+        with self._errors_named():
+            rgba, depth = self.session.run(list(OUTPUTS), feeds)
         return LightFieldOutput(torch.from_numpy(rgba), torch.from_numpy(depth))
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # ONNX Runtime raises a dozen unrelated types
+            given, expected = str(error), "a graph that ONNX Runtime runs"
+            raise UserError(self.name, given, expected, _REMEDY) from error
 
 
 def compare(picture: LightFieldOutput, reference: LightFieldOutput) -> Agreement:
@@ -170,8 +179,8 @@ def _verify_model(
     folder: Path, model: ModelFile, references: list[tuple[ReferenceView, Tensor]]
 ) -> Agreement:
     path = folder / model.file
-    check_operators(onnx.load(path))
     runtime = OnnxPicture(path.read_bytes(), str(path))
+    check_operators(onnx.load(path))
     shapes = [list(output.shape) for output in runtime.session.get_outputs()]
     expected = [[1, channels, model.height, model.width] for channels in (4, 1)]
     if shapes != expected:
@@ -194,4 +203,4 @@ def _read_picture(path: Path) -> Float[Tensor, "height width 4"]:
     with Image.open(path) as image:
         if image.mode != "RGBA":
             raise UserError(f"{path}", f"a picture of mode {image.mode}", "RGBA", _REMEDY)
-        return premultiply(np.asarray(image))
+        return premultiply(np.array(image))

@@ -45,8 +45,7 @@ def _unflattering(camera: Camera, envelope: Envelope) -> float:
     x, y, z = (camera.position - torch.tensor(envelope.pivot)).tolist()
     radius, level = math.hypot(x, y, z), math.hypot(x, y)
     first, last = envelope.azimuth
-    whole = last - first > 2 * math.pi - 1e-3
-    ideal = -math.pi / 4 if whole else 0.5 * (first + last)
+    ideal = -math.pi / 4 if envelope.whole_orbit else 0.5 * (first + last)
     turned = math.remainder(math.atan2(y, x) - ideal, 2 * math.pi) / max(last - first, 1e-6)
     risen = _from_middle(math.atan2(z, level), envelope.elevation)
     return turned**2 + risen**2 + _from_middle(radius, envelope.radius) ** 2

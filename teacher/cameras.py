@@ -217,11 +217,12 @@ def point_of_interest(cameras: Sequence[Camera]) -> Float[Tensor, "3"]:
     d = torch.stack([camera.forward for camera in cameras]).double()
     centre, ahead = o.mean(0), torch.nn.functional.normalize(d.mean(0), dim=0)
     spread = (o - centre).norm(dim=-1).max()
-    fallback = centre + ahead * torch.where(spread > 0, spread, 1.0)
+    distance = torch.where(spread > 0, spread, 1.0)
+    fallback = centre + ahead * distance
     across = torch.eye(3).to(d) - d[:, :, None] * d[:, None, :]
     ridge = 1e-7 * torch.eye(3).to(d)  # decides only where axes are parallel
     target = (across @ o[..., None]).mean(0)[:, 0] + ridge @ fallback
     point = torch.linalg.solve(across.mean(0) + ridge, target)
-    in_front = ((point - o) * d).sum(-1) > 0
+    in_front = ((point - o) * d).sum(-1) > 1e-3 * distance
     chosen = point if in_front.double().mean() > 0.5 else fallback
     return chosen.to(cameras[0].T_world_camera.dtype)

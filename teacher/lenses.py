@@ -89,7 +89,7 @@ def _opencv_terms(
     below, below_slope = _cubic(r2, k4, k5, k6)
     radial = above / below
     slope = 2 * (above_slope - radial * below_slope) / below  # 2 d radial / d r2
-    shear = p1 * x + p2 * y
+    shear = p1 * y + p2 * x
     dx = x * radial + 2 * shear * x + p2 * r2
     dy = y * radial + 2 * shear * y + p1 * r2
     a = radial + x * x * slope + 2 * shear + 4 * p2 * x

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from export.bundle import Exportable, Measured, write_bundle
+from export.bundle import Exportable, Measured, prove_student, write_bundle
 from student.models.base import LightField, LightFieldOutput, grid_rays
 from teacher.cameras import Camera, look_at
 from teacher.pseudo.envelope import Envelope
@@ -163,4 +163,4 @@ def _bilinear(
 
 
 if __name__ == "__main__":
-    write_bundle(ball(), Path(sys.argv[1]))
+    write_bundle(source := ball(), prove_student(source), Path(sys.argv[1]))

@@ -85,11 +85,12 @@ def transposed_upsample(inputs: int, outputs: int, factor: int) -> nn.ConvTransp
     return nn.ConvTranspose2d(inputs, outputs, kernel, factor, padding)
 
 
-def upsample(kind: Upsampling, inputs: int, outputs: int, factor: int) -> nn.Module:
-    """The upsampling stage of that kind."""
-    stages = {
-        "transposed": transposed_upsample,
-        "shuffle": ShuffleUpsample,
-        "resize": ResizeUpsample,
-    }
-    return stages[kind](inputs, outputs, factor)
+def upsample(
+    kind: Upsampling, inputs: int, outputs: int, factor: int, kernel: int = 1
+) -> nn.Module:
+    """The upsampling stage of that kind; `kernel` is the shuffle's (the others mix neighbours anyway)."""
+    if kind == "transposed":
+        return transposed_upsample(inputs, outputs, factor)
+    if kind == "resize":
+        return ResizeUpsample(inputs, outputs, factor)
+    return ShuffleUpsample(inputs, outputs, factor, kernel)

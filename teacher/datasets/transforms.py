@@ -75,9 +75,9 @@ def _split(entries: list[Entry], document: dict[str, Any], file: Path) -> dict[s
 def _unlisted(entries: list[Entry], document: dict[str, Any], file: Path) -> tuple[str, ...]:
     listed = {_plain(name) for names in _listed(document).values() for name in names}
     unused = [entry for entry in entries if _plain(entry.file_path) not in listed]
-    return (
-        (f"{file}: {len(unused)} frames are in no split and left out",) if listed and unused else ()
-    )
+    if not listed or not unused:
+        return ()
+    return (f"{file}: {len(unused)} frames are in none of its splits and left out",)
 
 
 def _listed(document: dict[str, Any]) -> dict[str, list[str]]:

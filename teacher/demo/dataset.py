@@ -1,12 +1,12 @@
-"""The still life on disk, in the layout of the NeRF-synthetic data sets, with exact geometry for the test views.
+"""The still life on disk: NeRF-synthetic layout, with exact geometry for the test views.
 
     demo.json                     what was asked for, names of the instances
     train/r_000.png ...           RGBA, straight alpha, sRGB
     test/r_000.png, r_000.npz ... the same, and depth, normals, instances (see `SurfaceMaps`)
     transforms_test.json, transforms_train.json
 
-Each file appears whole or not at all, and the last one says that all others are there: after a kill, the same call
-finishes what is missing.
+Each file appears whole or not at all, and the last one says that all others are there: after a
+kill, the same call finishes what is missing.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ VERSION = 1
 """Goes up when the pictures change."""
 TRAIN_SAMPLES = 3
 TEST_SAMPLES = 4
-"""Per pixel and side. Against a converged picture: 3 x 3 gives 40 to 42 dB, 4 x 4 gives 43 to 45 dB."""
+"""Per pixel and side. Of a converged picture, 3 x 3 is within 40 to 42 dB, 4 x 4 43 to 45 dB."""
 TRAIN_OFFSET, TEST_OFFSET = 0.0, 0.5
 """Test cameras lie between training cameras in the sequence of `orbit_cameras`."""
 
@@ -41,7 +41,7 @@ def write_demo_scene(folder: Path, size: int = 128, train: int = 100, test: int 
         test: number of held-out views; these come with exact depth, normals and instances.
 
     Raises:
-        UserError: a number is not positive, or the folder holds a demo scene of another size or length.
+        UserError: a number is not positive, or the folder holds another demo scene.
     """
     _check(size, train, test)
     _claim(folder, {"version": VERSION, "size": size, "train": train, "test": test})
@@ -88,7 +88,7 @@ def _claim(folder: Path, wanted: dict[str, int]) -> None:
 
 
 def _write_view(stem: Path, camera: Camera, exact: bool) -> None:
-    """Render one view to `stem`.png, and its geometry to `stem`.npz if `exact`, unless they are there."""
+    """Render `stem`.png, and its geometry as `stem`.npz if `exact`, unless they are there."""
     picture, maps = stem.with_suffix(".png"), stem.with_suffix(".npz")
     if exact and not maps.exists():
         _save_maps(maps, trace_surfaces(still_life(), camera))
@@ -96,7 +96,7 @@ def _write_view(stem: Path, camera: Camera, exact: bool) -> None:
         samples = TEST_SAMPLES if exact else TRAIN_SAMPLES
         pixels = straight_rgba(render(still_life(), camera, samples))
         with replacing(picture) as partial:
-            Image.fromarray(pixels, "RGBA").save(partial, "PNG")
+            Image.fromarray(pixels).save(partial, "PNG")
 
 
 def straight_rgba(rendering: Rendering) -> UInt8[np.ndarray, "height width 4"]:

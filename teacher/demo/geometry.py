@@ -3,9 +3,10 @@
     rays --intersect--> distance of the first hit --normal--> unit outward normal
     points --distance--> how far the solid's surface is (for shadows and occlusion)
 
-Letters: `o` origins and `d` unit directions of rays, `p` points on a surface, `t` distance along a ray. Here, and only
-in this package, coordinates come first, [3, n]: `x, y, z = p` unpacks contiguous rows, on which torch vectorises.
-Every solid lives in its own frame: its axis is +z, and (the disc apart) it is centred on the origin.
+Letters: `o` origins and `d` unit directions of rays, `p` points, `n` normals, `t` distance along a
+ray. Here, and only in this package, coordinates come first, [3, n]: `x, y, z = p` unpacks
+contiguous rows, on which torch vectorises. Every solid lives in its own frame: its axis is +z, and
+(the disc apart) it is centred on the origin.
 """
 
 import math
@@ -60,7 +61,9 @@ def unit(v: Float[Tensor, "3 n"]) -> Float[Tensor, "3 n"]:
     return v / dot(v, v).clamp_min(1e-20).sqrt()
 
 
-def take(v: Float[Tensor, "*rows n"], index: Int[Tensor, " picked"]) -> Float[Tensor, "*rows picked"]:
+def take(
+    v: Float[Tensor, "*rows n"], index: Int[Tensor, " picked"]
+) -> Float[Tensor, "*rows picked"]:
     """Columns `index` of `v`; five times as fast as v[:, index]."""
     return v.index_select(-1, index)
 
@@ -80,8 +83,8 @@ def sphere_interval(
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
     """Where the rays enter and leave a sphere around the origin; enter = leave where they miss it.
 
-    The squared half chord is taken from the point of closest approach, since b^2 - c cancels badly for small, far
-    spheres: Haines et al., "Precision Improvements for Ray/Sphere Intersection", Ray Tracing Gems, chapter 7.
+    The half chord is taken from the point of closest approach, since b^2 - c cancels badly for
+    small, far spheres: Haines et al. 2019, "Precision Improvements for Ray/Sphere Intersection".
     """
     closest = -dot(o, d)
     q = o + closest * d

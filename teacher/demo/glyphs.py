@@ -1,10 +1,12 @@
 """A stroke font for the printed box: glyphs are pen paths, and text is the set of points near them.
 
-Drawing our own letters keeps the scene's bytes the same wherever it is rendered: font files, and the libraries that
-rasterise them, differ from machine to machine. A glyph's em box is 1 high; x runs right, y up.
+Drawing our own letters keeps the scene the same wherever it is rendered: font files, and the
+libraries that rasterise them, differ from machine to machine. A glyph's em box is 1 high; x runs
+right, y up.
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +18,7 @@ _ARC_STEP = math.radians(15)
 
 
 def _arc(x: float, y: float, rx: float, ry: float, start: float, stop: float) -> Stroke:
-    """Points of an ellipse around (x, y), from `start` to `stop` degrees counter-clockwise from +x."""
+    """Points of an ellipse around (x, y), from `start` to `stop` degrees, +y being 90."""
     a, b = math.radians(start), math.radians(stop)
     steps = max(2, math.ceil(abs(b - a) / _ARC_STEP))
     angles = [a + (b - a) * k / steps for k in range(steps + 1)]
@@ -75,7 +77,7 @@ def distance_to_stroke(
 ) -> Float[np.ndarray, "*grid"]:
     """Distance of the points (x, y) from a polyline."""
     nearest = np.full_like(x, np.inf)
-    for (x0, y0), (x1, y1) in zip(stroke, stroke[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(stroke):
         dx, dy = x1 - x0, y1 - y0
         along = np.clip(((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy), 0, 1)
         nearest = np.minimum(nearest, np.hypot(x - x0 - along * dx, y - y0 - along * dy))

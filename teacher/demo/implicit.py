@@ -1,7 +1,8 @@
 """Solids known only by a bound on the distance to them; rays find them by sphere tracing.
 
-A step as long as the distance can never cross the surface, so marching stops just outside the first one (Hart 1996,
-"Sphere Tracing"); secant steps then land on it to single precision. Letters and frames as in `geometry`.
+A step as long as the distance can never cross the surface, so marching stops just outside the first
+one (Hart 1996, "Sphere Tracing"); secant steps then land on it. Letters and frames as in
+`geometry`.
 """
 
 import math
@@ -15,7 +16,9 @@ from torch import Tensor
 from teacher.demo.geometry import NEAR, indices, sphere_interval, take, unit
 
 _HIT = 1e-4  # marching ends this close to the surface
-_MIN_STEP = 2e-3  # hurries grazing rays along; one may overshoot by this much, which polishing undoes
+_MIN_STEP = (
+    2e-3  # hurries grazing rays along; one may overshoot by this much, which polishing undoes
+)
 _ROUNDS = 16  # rays that have not come to an end by then would graze for ever
 _STEPS_PER_ROUND = 4  # sorting out the finished rays costs as much as a step
 _SECANT_STEPS = 3
@@ -59,7 +62,7 @@ class Implicit(ABC):
         t: Float[Tensor, " n"],
         leave: Float[Tensor, " n"],
     ) -> Float[Tensor, " n"]:
-        """First root of `distance` along each ray within [t, leave], infinity where there is none."""
+        """First root of `distance` in [t, leave] along each ray; infinity where there is none."""
         found = torch.full_like(t, math.inf)
         index, o_left, d_left = torch.arange(len(t)), o, d
         step = self.distance(o + t * d)
@@ -81,7 +84,7 @@ class Implicit(ABC):
     def _polish(
         self, o: Float[Tensor, "3 n"], d: Float[Tensor, "3 n"], t: Float[Tensor, " n"]
     ) -> Float[Tensor, " n"]:
-        """Secant steps from just outside the surface onto it; grazing rays, where they fail, stay put."""
+        """Secant steps onto the surface; where they fail, at edges, the point stays put."""
         start, before = t, t - _SECANT_START
         value_before = self.distance(o + before * d)
         for _ in range(_SECANT_STEPS):
@@ -141,10 +144,11 @@ class Vase(Implicit):
 
 @dataclass(frozen=True)
 class Knot(Implicit):
-    """A trefoil: two strands that turn 3/2 times around each other while they go round a ring in the x-z plane.
+    """A trefoil: two strands that turn 3/2 times around each other along a ring in the x-z plane.
 
-    cos(3a/2) and sin(3a/2) come from half-angle formulas: only square roots, several times faster than atan2 and sin.
-    The other root of the half angle swaps the two strands, so its sign does not matter.
+    cos(3a/2) and sin(3a/2) come from half-angle formulas: square roots are several times faster
+    than atan2 and sin. The other root of the half angle swaps the strands, so its sign does not
+    matter.
     """
 
     ring: float

@@ -11,9 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from teacher.demo.geometry import dot, unit
-
-_QUADRATURE = 8192  # directions that the sky is projected from; the third digit no longer changes
+_QUADRATURE = 8192  # directions that the sky is projected from; more change nothing visible
 _SHARPNESS = 90.0  # of a soft box's edge in a perfect mirror
 
 
@@ -42,7 +40,8 @@ class SoftBox:
     def irradiance(self, n: Float[Tensor, "3 n"]) -> Float[Tensor, "3 n"]:
         """Colour of a white Lambertian surface with normals `n`, lit by this lamp alone.
 
-        A disc of half angle w seen face on gives pi sin^2 w times its radiance; Lambert divides by pi.
+        A disc of half angle w seen face on gives pi sin^2 w times its radiance; Lambert divides
+        by pi.
         """
         x, y, z = self._axis
         cosine = (x * n[0] + y * n[1] + z * n[2]).clamp_min(0)

@@ -1,7 +1,7 @@
 """What the things of the still life are made of: reflectance at the surface, and colour beneath it.
 
-A material reflects by Schlick's Fresnel term and scatters the rest diffusely; its `albedo`, a function of position and
-normal in the thing's own frame, is the linear colour of that diffuse part.
+A material mirrors by Schlick's Fresnel term and scatters diffusely what enters it; its `albedo`, a
+function of position and normal in the thing's own frame, is the linear colour of the diffuse part.
 """
 
 from collections.abc import Callable
@@ -54,8 +54,8 @@ class InlaidWood:
         return rgba[:3] + (1 - rgba[3]) * wood(p)
 
 
-# (axis to the right, axis upwards) on each face of a box, seen from outside: right x up = outward normal,
-# so that no label is mirrored. Order: -x, +x, -y, +y, -z, +z; an axis is (index, sign).
+# (right, up) on each face of a box seen from outside, an axis being (index, sign). right x up is
+# the outward normal, or labels would be mirrored. Order: -x, +x, -y, +y, -z, +z.
 FACE_AXES = (
     ((1, -1), (2, 1)),
     ((1, 1), (2, 1)),

@@ -1,7 +1,7 @@
 """The built-in still life and the cameras around it.
 
-World frame: +z up, the table top is the plane z = 0, one unit is about a forearm. Cameras look at (0, 0, 0.26) from
-4.03 units away, as in the NeRF-synthetic data sets (Mildenhall et al. 2020), so that any loader of those can read it.
+World frame: +z up, the table top is the plane z = 0, one unit is about a forearm. Cameras look at
+`TARGET` from 4.03 units away, as those of the NeRF-synthetic data sets (Mildenhall et al. 2020) do.
 """
 
 import math
@@ -86,10 +86,10 @@ def _lighting() -> Lighting:
 
 
 def orbit_cameras(count: int, size: int, offset: float = 0.0) -> list[Camera]:
-    """Square pinhole cameras spread evenly over the part of the sphere with elevations `ELEVATION`.
+    """Square pinhole cameras spread evenly over the part of a sphere with elevations `ELEVATION`.
 
-    Their positions are terms of an additive recurrence with low discrepancy (Roberts 2018, "The Unreasonable
-    Effectiveness of Quasirandom Sequences"), so any prefix of the list covers the region too.
+    Their positions are terms of an additive recurrence of low discrepancy (Roberts 2018, "The
+    Unreasonable Effectiveness of Quasirandom Sequences"), so any prefix covers the region too.
 
     Args:
         count: number of cameras.

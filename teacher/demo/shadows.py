@@ -1,8 +1,8 @@
 """How much light reaches a point: ambient openness, and soft shadows of the key lamp.
 
-Both only ask things for distances, thing by thing, and only for points near enough to matter. Letters
-and the coordinate-first layout [3, n] as in `geometry`; `owner` is the index of the thing that a point
-lies on.
+Both only ask things for distances, thing by thing, and only for points near enough to matter.
+Letters and the coordinate-first layout [3, n] as in `geometry`; `owner` is the index of the thing
+that a point lies on.
 """
 
 import math

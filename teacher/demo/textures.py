@@ -1,14 +1,14 @@
 """Textures of the still life, computed, never loaded: lacquered wood, inlaid chips, printed labels.
 
-`Texture` is a picture in linear colour, sampled at (u, v) in [0, 1]^2 with v upwards. The painters work on sRGB values
-with coverage from signed distances, so every edge is anti-aliased.
+`Texture` is a picture in linear colour, sampled at (u, v) in [0, 1]^2 with v upwards. The painters
+work on sRGB values with coverage from signed distances, so every edge is anti-aliased.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from teacher.demo.glyphs import text_distance, text_width
@@ -62,7 +62,7 @@ class Texture:
 
 
 def wood(p: Float[Tensor, "3 n"]) -> Float[Tensor, "3 n"]:
-    """Linear colour of a block of wood at points inside it: rings around a trunk that lies along +x.
+    """Linear colour inside a block of wood: wavy rings around a trunk that lies along +x.
 
     A solid texture (Perlin 1985): the grain on the rim of a board continues that of its top.
     """

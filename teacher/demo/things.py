@@ -1,7 +1,7 @@
 """What stands in the scene: solids with a material and a place, and the light around them.
 
-Letters and the coordinate-first layout [3, n] as in `geometry`. A thing's own frame differs from the
-scene's by a turn about the vertical and a shift.
+Letters and the coordinate-first layout [3, n] as in `geometry`. A thing's own frame differs from
+the scene's by a turn about the vertical and a shift.
 """
 
 import math

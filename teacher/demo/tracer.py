@@ -3,8 +3,8 @@
     camera -> rays -> nearest hit -> skin -> diffuse light + mirrored ray (again: nearest hit ...)
            -> tone curve -> sRGB -> mean over each pixel: RGBA and depth
 
-Whitted 1980, "An Improved Illumination Model for Shaded Display"; the Fresnel term is Schlick's (1994).
-Letters and the coordinate-first layout [3, n] as in `geometry`.
+Whitted 1980, "An Improved Illumination Model for Shaded Display"; the Fresnel term is Schlick's
+(1994). Letters and the coordinate-first layout [3, n] as in `geometry`.
 """
 
 from collections.abc import Iterator

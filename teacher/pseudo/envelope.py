@@ -1,15 +1,42 @@
-"""The set of cameras a student is trained for, measured from the training cameras, and sampling from it.
+"""The set of cameras a student is trained for: measured from the training cameras, sampled.
 
-Cameras are described around a pivot: position = pivot + radius * (cos e cos a, cos e sin a, sin e), looking at a target
-near the pivot with the world's +z up. The page keeps visitors inside the same set.
+    training cameras --fit_envelope--> Envelope --sample_cameras--> cameras for pseudo-data
+
+Cameras are described around a pivot: position = pivot + radius * (cos e cos a, cos e sin a, sin e),
+looking at a target near the pivot with the world's +z up. The page keeps visitors inside the same
+set.
+
+A whole orbit is sampled whole: the R2L family drew azimuths from [-178, 178] degrees and so never
+showed its students a wedge of 4 degrees. Partial arcs (photos of one side) and forward-facing
+captures are the same thing with a narrower range.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from teacher.cameras import Camera, look_at, point_of_interest
+
+RADIUS_MARGIN = 0.02
+"""Ranges of radius and focal length are widened by this fraction of themselves, at both ends."""
+ANGLE_MARGIN = math.radians(2)
+"""Arcs of azimuth and elevation are widened by this, at both ends."""
+WHOLE_ORBIT_GAP = math.radians(60)
+"""Cameras that leave no azimuth gap wider than this go all the way round."""
+STEEPEST = math.radians(89)
+"""Elevations stay below this: at the pole, "up" means nothing."""
+WIDEST_SPREAD = 0.5
+"""Targets stay within this fraction of the nearest camera's distance: none looks away."""
+_TOLERANCE = 1e-4  # relative; float32 poses are exact to about 1e-6
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """Ranges of an orbit camera; angles in radians, lengths in norm units, intrinsics as fractions."""
+    """Ranges of an orbit camera; angles in radians, lengths in norm units."""
 
     pivot: tuple[float, float, float]
     """The point orbited: least-squares intersection of the training cameras' optical axes."""
@@ -23,3 +50,145 @@ class Envelope:
     """How far from the pivot the point looked at may lie."""
     focal: tuple[float, float]
     """Smallest and largest focal length, as a fraction of the picture's height."""
+
+    @property
+    def whole_orbit(self) -> bool:
+        """Whether the azimuth goes all the way round."""
+        return self.azimuth[1] - self.azimuth[0] >= 2 * math.pi - 1e-9
+
+    def contains(self, camera: Camera) -> bool:
+        """Whether `camera` lies inside; its roll is not looked at."""
+        pivot = torch.tensor(self.pivot)
+        offset = (camera.position - pivot).double()
+        radius = float(offset.norm())
+        azimuth = math.atan2(float(offset[1]), float(offset[0])) - self.azimuth[0]
+        elevation = math.asin(max(-1.0, min(1.0, float(offset[2]) / radius)))
+        slack = _TOLERANCE * radius
+        return (
+            _inside(radius, self.radius, slack)
+            and (azimuth + _TOLERANCE) % math.tau
+            <= self.azimuth[1] - self.azimuth[0] + 2 * _TOLERANCE
+            and _inside(elevation, self.elevation, _TOLERANCE)
+            and _axis_distance(camera, pivot) <= self.target_spread + slack
+            and _inside(camera.fractions[1], self.focal, _TOLERANCE)
+        )
+
+
+def fit_envelope(cameras: Sequence[Camera]) -> Envelope:
+    """The envelope of training cameras, with the margins that this module names.
+
+    All `cameras` are inside, but for those that look past the pivot by more than `WIDEST_SPREAD`
+    allows.
+
+    Args:
+        cameras: at least one, in the norm frame.
+    """
+    pivot = point_of_interest(cameras).float()
+    offsets = torch.stack([camera.position for camera in cameras]) - pivot
+    radii = offsets.norm(dim=-1)
+    elevations = torch.asin((offsets[:, 2] / radii).clamp(-1, 1))
+    low, high = _widened_angles(float(elevations.min()), float(elevations.max()))
+    past = max(_axis_distance(camera, pivot) for camera in cameras)
+    focal = [camera.fractions[1] for camera in cameras]
+    return Envelope(
+        pivot=(float(pivot[0]), float(pivot[1]), float(pivot[2])),
+        radius=_widened(float(radii.min()), float(radii.max())),
+        azimuth=azimuth_range(torch.atan2(offsets[:, 1], offsets[:, 0])),
+        elevation=(max(low, -STEEPEST), min(high, STEEPEST)),
+        target_spread=min(past, WIDEST_SPREAD * float(radii.min())),
+        focal=_widened(min(focal), max(focal)),
+    )
+
+
+def azimuth_range(azimuths: Float[Tensor, " cameras"]) -> tuple[float, float]:
+    """The arc that azimuths (radians) cover: the complement of the largest gap between them.
+
+    Returns:
+        First and last angle, first in [-pi, pi). The span is exactly 2 pi if the gap is no wider
+        than `WHOLE_ORBIT_GAP`, otherwise 2 pi - gap and the margins.
+    """
+    ordered = azimuths.double().sort().values
+    gaps = torch.diff(ordered, append=ordered[:1] + math.tau)
+    widest = int(gaps.argmax())
+    gap = float(gaps[widest])
+    if gap <= WHOLE_ORBIT_GAP:
+        return -math.pi, math.pi
+    last = float(ordered[widest])
+    first, last = _widened_angles(last + gap - math.tau, last)
+    turns = math.floor((first + math.pi) / math.tau) * math.tau
+    return first - turns, last - turns
+
+
+def sample_camera(envelope: Envelope, generator: torch.Generator, like: Camera) -> Camera:
+    """One camera drawn from `envelope`; see `sample_cameras`."""
+    return sample_cameras(envelope, 1, generator, like)[0]
+
+
+def sample_cameras(
+    envelope: Envelope, count: int, generator: torch.Generator, like: Camera
+) -> list[Camera]:
+    """Draw independent, upright cameras.
+
+    Uniform are: azimuth, sine of elevation (so that positions are uniform in area on the sphere),
+    radius, target in its ball, and focal length.
+
+    Args:
+        envelope: the set to draw from, in the norm frame.
+        count: how many.
+        generator: source of randomness.
+        like: gives the size, principal point and pixel aspect ratio, but no lens distortion.
+    """
+    u = torch.rand(count, 7, generator=generator, dtype=torch.float64)
+    pivot = torch.tensor(envelope.pivot, dtype=torch.float64)
+    radius = _between(envelope.radius, u[:, 0])
+    positions = pivot + radius[:, None] * _directions(envelope, u[:, 1:3])
+    targets = pivot + envelope.target_spread * _in_ball(u[:, 3:6])
+    focal = _between(envelope.focal, u[:, 6]).tolist()
+    poses = [look_at(p, t).float() for p, t in zip(positions, targets, strict=True)]
+    return [_seen_through(like, pose, f) for pose, f in zip(poses, focal, strict=True)]
+
+
+def _seen_through(like: Camera, pose: Float[Tensor, "4 4"], focal: float) -> Camera:
+    """The pinhole camera at `pose` with a focal length of `focal` picture heights."""
+    fy = focal * like.height
+    return replace(
+        like.undistorted(), T_world_camera=pose, fx=fy * like.fx / like.fy, fy=fy, time=None
+    )
+
+
+def _directions(envelope: Envelope, u: Float[Tensor, "n 2"]) -> Float[Tensor, "n 3"]:
+    """Unit vectors from the pivot, uniform in area."""
+    azimuth = _between(envelope.azimuth, u[:, 0])
+    low, high = envelope.elevation
+    z = _between((math.sin(low), math.sin(high)), u[:, 1])
+    level = (1 - z * z).sqrt()
+    return torch.stack([level * azimuth.cos(), level * azimuth.sin(), z], -1)
+
+
+def _in_ball(u: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+    """Points of the unit ball, uniform in volume."""
+    azimuth, z = math.tau * u[:, 0], 2 * u[:, 1] - 1
+    level = (1 - z * z).sqrt()
+    sphere = torch.stack([level * azimuth.cos(), level * azimuth.sin(), z], -1)
+    return u[:, 2:] ** (1 / 3) * sphere
+
+
+def _between(limits: tuple[float, float], u: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    return limits[0] + (limits[1] - limits[0]) * u
+
+
+def _axis_distance(camera: Camera, point: Float[Tensor, "3"]) -> float:
+    """Distance of `point` from the camera's optical axis."""
+    return float(torch.linalg.cross(point - camera.position, camera.forward).norm())
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    return low * (1 - RADIUS_MARGIN), high * (1 + RADIUS_MARGIN)
+
+
+def _widened_angles(low: float, high: float) -> tuple[float, float]:
+    return low - ANGLE_MARGIN, high + ANGLE_MARGIN
+
+
+def _inside(value: float, limits: tuple[float, float], slack: float) -> bool:
+    return limits[0] - slack <= value <= limits[1] + slack

@@ -1,16 +1,29 @@
 """A source of views: whatever a student can be distilled from, opened from one path.
 
-    runs/x/teacher (a trained NeRF) | "demo" (the analytic scene, an oracle) | a store of shards -> Source
+    runs/x/teacher (a trained NeRF) | "demo" (the analytic scene) | a folder of shards -> Source
+
+Views are numbered, and view k is a pure function of (source, size, seed, k): the training cameras
+come first, then cameras drawn from the envelope. So any machine can render any part of them, and a
+stopped run can go on.
 """
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from teacher.cameras import Camera
-from teacher.pseudo.envelope import Envelope
-from teacher.pseudo.view import ViewRenderer
+from teacher.errors import UserError
+from teacher.files import sha256
+from teacher.pseudo.envelope import Envelope, fit_envelope, sample_camera
+from teacher.pseudo.view import View, ViewRenderer
+
+Size = tuple[int, int]
+"""(height, width) in pixels."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +36,79 @@ class Source:
     aabb: Float[Tensor, "2 3"]
     """The scene's box in the norm frame."""
     cameras: tuple[Camera, ...]
-    """The training cameras, without distortion: they define the picture's size and are part of the pool."""
+    """The training cameras, without distortion: they give the size and are part of the pool."""
     fingerprint: str
     """Changes when the views would: keeps stored shards of different teachers apart."""
+
+    def camera(self, index: int, size: Size, seed: int) -> Camera:
+        """Camera of view `index`: a training camera, or one drawn from the envelope."""
+        height, width = size
+        if index < len(self.cameras):
+            return self.cameras[index].resized(width, height)
+        like = self.cameras[index % len(self.cameras)].resized(width, height)
+        return sample_camera(self.envelope, generator_for(seed, index), like)
+
+    def view(self, index: int, size: Size, seed: int) -> View:
+        """View number `index` at `size`; the seed decides on cameras that are drawn."""
+        return self.renderer.render(self.camera(index, size, seed))
+
+
+def generator_for(seed: int, index: int) -> torch.Generator:
+    """A generator of its own for each (seed, index), so that views can be made in any order."""
+    # torch's CPU generator uses 32 bits of its seed only, so these must depend on all of the pair.
+    digest = hashlib.blake2b(f"{seed} {index}".encode(), digest_size=4).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big"))
+
+
+def open_source(path: str | Path) -> Source:
+    """Open whatever `path` names, by the first entry of `OPENERS` that takes it.
+
+    Raises:
+        UserError: nothing takes it, or what it names cannot be used.
+    """
+    for opener in OPENERS.values():
+        source = opener(path)
+        if source is not None:
+            return source
+    raise UserError(
+        f"source of views {str(path)!r}",
+        "neither of these" if Path(path).exists() else "no such file or folder",
+        '"demo", a folder written by --store (with store.json), or a teacher\'s run folder',
+        "train a teacher first, or check the path",
+    )
+
+
+def _open_demo(path: str | Path) -> Source | None:
+    if str(path) != "demo":
+        return None
+    from teacher.demo.oracle import demo_source
+
+    return demo_source()
+
+
+def _open_store(path: str | Path) -> Source | None:
+    if not (Path(path) / "store.json").is_file():
+        return None
+    from teacher.pseudo.store import open_store
+
+    return open_store(Path(path))
+
+
+def _open_teacher(path: str | Path) -> Source | None:
+    folder = Path(path)
+    if not (folder / "config.json").is_file():
+        return None
+    from teacher.model import Teacher
+
+    teacher = Teacher.load(folder)
+    cameras = tuple(teacher.scene.split("train"))
+    envelope, weights = fit_envelope(cameras), sha256(folder / "model.safetensors")
+    return Source(teacher.scene.name, teacher, envelope, teacher.aabb, cameras, weights[:16])
+
+
+OPENERS: dict[str, Callable[[str | Path], Source | None]] = {
+    "demo": _open_demo,
+    "store": _open_store,
+    "teacher": _open_teacher,
+}
+"""Each returns None for a path not of its kind; each imports only what its kind needs."""

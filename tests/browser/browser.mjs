@@ -29,15 +29,27 @@ const SOFTWARE_GPU = [
   "--ignore-gpu-blocklist",
 ];
 
-const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+const NAMES = [
+  "chromium",
+  "chromium-browser",
+  "google-chrome-stable",
+  "google-chrome",
+];
 
 /** $CHROME, or the first Chromium on the PATH. */
 export function findBrowser() {
   const folders = (process.env.PATH ?? "").split(path.delimiter);
-  const candidates = [process.env.CHROME, ...NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name)))];
+  const candidates = [
+    process.env.CHROME,
+    ...NAMES.flatMap((name) =>
+      folders.map((folder) => path.join(folder, name)),
+    ),
+  ];
   const found = candidates.find((file) => file && isExecutable(file));
   if (found) return found;
-  throw new Error(`no browser: set CHROME, or install one of ${NAMES.join(", ")}`);
+  throw new Error(
+    `no browser: set CHROME, or install one of ${NAMES.join(", ")}`,
+  );
 }
 
 function isExecutable(file) {

@@ -32,7 +32,10 @@ export async function serve(mounts) {
     const mount = mounts.find(([prefix]) => pathname.startsWith(prefix));
     if (mount === undefined) return refuse(response);
     const [prefix, folder] = mount;
-    const file = path.join(folder, decodeURIComponent(pathname.slice(prefix.length)) || "index.html");
+    const file = path.join(
+      folder,
+      decodeURIComponent(pathname.slice(prefix.length)) || "index.html",
+    );
     void send(file, response);
   });
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
@@ -48,7 +51,11 @@ async function send(file, response) {
   const found = await stat(file).catch(() => null);
   if (found === null || !found.isFile()) return refuse(response);
   const type = TYPES[path.extname(file)] ?? "application/octet-stream";
-  response.writeHead(200, { "Content-Type": type, "Content-Length": found.size, "Cache-Control": "max-age=600" });
+  response.writeHead(200, {
+    "Content-Type": type,
+    "Content-Length": found.size,
+    "Cache-Control": "no-store",
+  });
   createReadStream(file).pipe(response);
 }
 

@@ -5,7 +5,8 @@ import { defaultClientConditions } from "vite";
 import { defineConfig } from "vitest/config";
 
 const require = createRequire(import.meta.url);
-const runtimeBytes = (file: string): number => statSync(require.resolve(`onnxruntime-web/${file}`)).size;
+const runtimeBytes = (file: string): number =>
+  statSync(require.resolve(`onnxruntime-web/${file}`)).size;
 
 export default defineConfig({
   base: "./", // the page works under any path prefix

@@ -16,7 +16,7 @@ from teacher.ops.launch import backend, launch
 
 __all__ = ["HashGrid", "Level", "hash_encode"]
 
-_CPU_BLOCK = 262144
+_SPAN = 1024
 
 
 def hash_encode(
@@ -59,15 +59,16 @@ def _layout_tensor(grid: HashGrid, device: torch.device) -> Tensor:
     return torch.cat([scales[:, None], rest], 1).to(device)
 
 
-def _launch(entry: str, items: int, grid: HashGrid, points: Tensor, *arguments: Tensor) -> None:
+def _launch(
+    entry: str, grid: HashGrid, levels: int, span: int, points: Tensor, *arguments: Tensor
+) -> None:
+    """Run `entry` on spans of `span` points (on a GPU, of one) of each of `levels` levels."""
+    n, device = len(points), points.device
+    span = 1 if points.is_cuda else max(span, 1)
     kernels = Kernels("hash_encode", (("DIMS", grid.dims), ("FEATURES", grid.features)))
-    layout = _layout_tensor(grid, points.device)
-    launch(kernels, entry, points.device, items, len(points), grid.levels, layout, points, *arguments)
-
-
-def _blocks(grid: HashGrid, points: Tensor) -> int:
-    """Items of the kernels that write to points: (level, point) pairs on a GPU, blocks of points on a CPU."""
-    return grid.levels * len(points) if points.is_cuda else -(-len(points) // _CPU_BLOCK)
+    layout = _layout_tensor(grid, device)
+    items = levels * -(-n // span)
+    launch(kernels, entry, device, items, span, n, grid.levels, layout, points, *arguments)
 
 
 class _HashEncode(torch.autograd.Function):
@@ -75,7 +76,7 @@ class _HashEncode(torch.autograd.Function):
     def forward(ctx: FunctionCtx, *inputs: Any) -> Tensor:
         points, table, grid = inputs
         encoded = points.new_empty(len(points), grid.width)
-        _launch("hash_forward", _blocks(grid, points), grid, points, table, encoded)
+        _launch("hash_forward", grid, grid.levels, _SPAN, points, table, encoded)
         ctx.save_for_backward(points, table)
         ctx.grid = grid
         return encoded
@@ -84,13 +85,14 @@ class _HashEncode(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         points, table = ctx.saved_tensors
-        grid, grad = ctx.grid, grads[0].contiguous()
+        grad = grads[0].contiguous()
         points_grad = table_grad = None
         if ctx.needs_input_grad[0]:
             points_grad = torch.zeros_like(points)
-            _launch("hash_backward_points", _blocks(grid, points), grid, points, table, grad, points_grad)
+            _launch("hash_backward_points", ctx.grid, 1, _SPAN, points, table, grad, points_grad)
         if ctx.needs_input_grad[1]:
-            table_grad = torch.zeros_like(table)
-            items = grid.levels * (len(points) if points.is_cuda else 1)
-            _launch("hash_backward_table", items, grid, points, grad, table_grad)
+            clears = len(points) > 0 and not points.is_cuda
+            table_grad = torch.empty_like(table) if clears else torch.zeros_like(table)
+            span = len(points)
+            _launch("hash_backward_table", ctx.grid, ctx.grid.levels, span, points, grad, table_grad)
         return points_grad, table_grad, None

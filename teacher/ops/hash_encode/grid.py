@@ -48,7 +48,7 @@ class HashGrid:
         fits = {
             "dims": 1 <= self.dims <= 4,
             "levels": self.levels >= 1,
-            "features": 1 <= self.features <= 8,
+            "features": self.features in (1, 2, 4, 8),
             "log2_size": 3 <= self.log2_size <= 28,
             "base": self.base >= 2,
             "finest": self.base <= self.finest <= 2**20,
@@ -57,7 +57,7 @@ class HashGrid:
             raise UserError(
                 "the hash grid's configuration",
                 ", ".join(f"{name} = {getattr(self, name)}" for name in wrong),
-                "dims in 1…4, levels >= 1, features in 1…8, log2_size in 3…28, 2 <= base <= finest <= 2^20",
+                "dims in 1…4, levels >= 1, features one of 1, 2, 4, 8, log2_size in 3…28, 2 <= base <= finest <= 2^20",
                 "correct the field",
             )
 

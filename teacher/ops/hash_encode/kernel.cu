@@ -1,253 +1,214 @@
 // Multiresolution hash encoding (Mueller 2022): forward, and backward for the table and for the points.
 //
-// DIMS axes, FEATURES per row. A GPU takes one (level, point) per thread. A CPU takes blocks of points and runs through
-// the levels inside a block, so that one level's rows stay in its cache; there a block's work on a level is split into
-// tabulating rows and weights of all corners (vectorised over points) and fetching the rows.
+// DIMS axes, FEATURES per row: constants. Work is cut into spans of points on one level, taken level by level, so that a
+// level's rows stay in the cache while all points visit it. In a span, LANES points at a time: rows and weights of all
+// corners are tabulated (a CPU does so in vectors), then the rows are fetched. A GPU has spans and lanes of one point.
 #define CHUNK 1
 
 constexpr int CORNERS = 1 << DIMS;
 constexpr u32 PRIMES[4] = {1u, 2654435761u, 805459861u, 3674653429u};
+
+#if defined(__CUDACC_RTC__)
+
+constexpr int LANES = 1;
+struct Row {
+  float value[FEATURES];
+  INLINE_MEMBER void operator+=(const Row& other) {
+    for (int f = 0; f < FEATURES; f++) value[f] += other.value[f];
+  }
+  INLINE_MEMBER float operator[](int f) const { return value[f]; }
+};
+INLINE Row operator*(float w, Row row) {
+  for (int f = 0; f < FEATURES; f++) row.value[f] *= w;
+  return row;
+}
+INLINE Row operator*(Row row, const Row& other) {
+  for (int f = 0; f < FEATURES; f++) row.value[f] *= other.value[f];
+  return row;
+}
+INLINE void add(Row* row, const Row& term) {
+  for (int f = 0; f < FEATURES; f++) atomicAdd(row->value + f, term.value[f]);
+}
+INLINE void prefetch(const Row*) {}
+
+#else
+
+constexpr int LANES = 128;
+typedef float Row __attribute__((vector_size(4 * FEATURES), aligned(4), may_alias));
+INLINE void add(Row* row, const Row& term) { *row += term; }
+INLINE void prefetch(const Row* row) { __builtin_prefetch(row); }
+
+#endif
 
 struct Level {
   float scale;
   u32 resolution, offset, size, hashed;
 };
 
-INLINE float clamped(float x) { return x > 0 ? (x < 1 ? x : 1) : 0; }  // NaN becomes 0: a row is always in the table
-
-// The point's place along one axis, in cells: returns the cell, gives the fraction within it.
-INLINE u32 locate(float x, float scale, float* fraction) {
-  float position = clamped(x) * scale + 0.5f;
-  float cell = floorf(position);
-  *fraction = position - cell;
-  return (u32)(int)cell;
-}
-
-INLINE bool bit(int corner, int axis) { return corner >> axis & 1; }
-
-template <bool HASHED>
-INLINE u32 slot(const u32* cell, int corner, u32 resolution, u32 size) {
-  u32 index = 0, stride = 1;
-  for (int d = 0; d < DIMS; d++) {
-    u32 vertex = cell[d] + bit(corner, d);
-    index = HASHED ? index ^ vertex * PRIMES[d] : index + vertex * stride;
-    stride *= resolution;
-  }
-  // Vertices on the far faces of a dense level run over its end by less than its size.
-  return HASHED ? index & (size - 1) : index < size ? index : index - size;
-}
-
-INLINE float corner_weight(const float* fraction, int corner) {
-  float product = 1;
-  for (int d = 0; d < DIMS; d++) product *= bit(corner, d) ? fraction[d] : 1 - fraction[d];
-  return product;
-}
-
-// d corner_weight / d fraction[axis]
-INLINE float corner_slope(const float* fraction, int corner, int axis) {
-  float product = bit(corner, axis) ? 1 : -1;
-  for (int d = 0; d < DIMS; d++)
-    if (d != axis) product *= bit(corner, d) ? fraction[d] : 1 - fraction[d];
-  return product;
-}
-
-#if defined(__CUDACC_RTC__)
-
-struct Place {
-  u32 cell[DIMS];
-  float fraction[DIMS];
+struct Corners {
+  u32 row[CORNERS][LANES];       // within the level
+  float weight[CORNERS][LANES];
+  u32 term[2][DIMS][LANES];      // of the near and far vertex of each axis: what it adds to the row's index
+  float share[2][DIMS][LANES];   // and to the weight
 };
 
-INLINE Place place_of(const Level& level, const float* point) {
-  Place place;
-  for (int d = 0; d < DIMS; d++) place.cell[d] = locate(point[d], level.scale, &place.fraction[d]);
-  return place;
+INLINE int lanes(i64 from, i64 to) { return LANES == 1 || to - from < LANES ? (int)(to - from) : LANES; }
+
+INLINE int side(int corner, int axis) { return corner >> axis & 1; }
+
+INLINE float clamped(float x) {  // NaN becomes 0, so that a row is always in the table
+  x = x > 0 ? x : 0;
+  return x < 1 ? x : 1;
 }
 
-INLINE i64 row_of(const Level& level, const Place& place, int corner) {
-  u32 index = level.hashed ? slot<true>(place.cell, corner, level.resolution, level.size)
-                           : slot<false>(place.cell, corner, level.resolution, level.size);
-  return ((i64)level.offset + index) * FEATURES;
+template <bool HASHED>
+INLINE void tabulate(const Level& level, const float* points, int count, Corners& at) {
+  u32 stride = 1, size = level.size;
+  for (int d = 0; d < DIMS; d++) {
+    u32 factor = HASHED ? PRIMES[d] : stride;
+    for (int i = 0; i < count; i++) {
+      float position = clamped(points[i * DIMS + d]) * level.scale + 0.5f;
+      float cell = floorf(position), fraction = position - cell;
+      u32 term = (u32)(int)cell * factor;
+      at.term[0][d][i] = term;
+      at.term[1][d][i] = term + factor;
+      at.share[0][d][i] = 1 - fraction;
+      at.share[1][d][i] = fraction;
+    }
+    stride *= level.resolution;
+  }
+  for (int c = 0; c < CORNERS; c++)
+    for (int i = 0; i < count; i++) {
+      u32 index = at.term[side(c, 0)][0][i];
+      float weight = at.share[side(c, 0)][0][i];
+      UNROLL for (int d = 1; d < DIMS; d++) {
+        u32 term = at.term[side(c, d)][d][i];
+        index = HASHED ? index ^ term : index + term;
+        weight *= at.share[side(c, d)][d][i];
+      }
+      // Vertices on the far faces of a dense level run over its end, by less than its size.
+      at.row[c][i] = HASHED ? index & (size - 1) : index < size ? index : index - size;
+      at.weight[c][i] = weight;
+    }
+}
+
+// Rows are prefetched for every other corner: its neighbour along x differs in few low bits of the hash.
+INLINE void tabulate(const Level& level, const float* points, int count, const Row* rows, Corners& at) {
+  if (!level.hashed) return tabulate<false>(level, points, count, at);
+  tabulate<true>(level, points, count, at);
+  for (int c = 0; c < CORNERS; c += 2)
+    for (int i = 0; i < count; i++) prefetch(rows + at.row[c][i]);
+}
+
+struct Span {
+  i64 level, first, last;
+};
+
+// The item's span of points: all spans of the first level, then of the second...
+INLINE Span span_of(i64 item, i64 n, i64 span) {
+  i64 spans = (n + span - 1) / span, first = item % spans * span;
+  return {item / spans, first, first + span < n ? first + span : n};
 }
 
 ENTRY hash_forward(
     i64 items,
+    i64 span,
     i64 n,
     i64 levels,
     const Level* __restrict__ layout,  // [levels]
     const float* __restrict__ points,  // [n, DIMS]
-    const float* __restrict__ table,   // [entries, FEATURES]
-    float* __restrict__ encoded,       // [n, levels * FEATURES]
+    const Row* __restrict__ table,     // [entries]
+    Row* __restrict__ encoded,         // [n, levels]
     i64 threads) {
   FOR_EACH_ITEM(item) {
-    i64 l = item / n, i = item % n;
-    Level level = layout[l];
-    Place place = place_of(level, points + i * DIMS);
-    float sum[FEATURES] = {0};
-    for (int c = 0; c < CORNERS; c++) {
-      const float* row = table + row_of(level, place, c);
-      float w = corner_weight(place.fraction, c);
-      for (int f = 0; f < FEATURES; f++) sum[f] += w * row[f];
+    Span at = span_of(item, n, span);
+    Level level = layout[at.level];
+    const Row* rows = table + level.offset;
+    Corners corners;
+    for (i64 start = at.first; start < at.last; start += LANES) {
+      int count = lanes(start, at.last);
+      tabulate(level, points + start * DIMS, count, rows, corners);
+      Row* out = encoded + start * levels + at.level;
+      for (int i = 0; i < count; i++) {
+        Row sum = {};
+        for (int c = 0; c < CORNERS; c++) sum += corners.weight[c][i] * rows[corners.row[c][i]];
+        out[i * levels] = sum;
+      }
     }
-    for (int f = 0; f < FEATURES; f++) encoded[(i * levels + l) * FEATURES + f] = sum[f];
   }
 }
 
+// A CPU's spans hold all points: each row is written by one thread, in the points' order, however many threads run.
 ENTRY hash_backward_table(
     i64 items,
+    i64 span,
     i64 n,
     i64 levels,
     const Level* __restrict__ layout,  // [levels]
     const float* __restrict__ points,  // [n, DIMS]
-    const float* __restrict__ grad,    // [n, levels * FEATURES]
-    float* __restrict__ table_grad,    // [entries, FEATURES], zero
+    const Row* __restrict__ grad,      // [n, levels]
+    Row* __restrict__ table_grad,      // [entries], zero on a GPU
     i64 threads) {
   FOR_EACH_ITEM(item) {
-    i64 l = item / n, i = item % n;
-    Level level = layout[l];
-    Place place = place_of(level, points + i * DIMS);
-    const float* g = grad + (i * levels + l) * FEATURES;
-    for (int c = 0; c < CORNERS; c++) {
-      float* row = table_grad + row_of(level, place, c);
-      float w = corner_weight(place.fraction, c);
-      for (int f = 0; f < FEATURES; f++) atomicAdd(row + f, w * g[f]);
+    Span at = span_of(item, n, span);
+    Level level = layout[at.level];
+    Row* rows = table_grad + level.offset;
+    Corners corners;
+#if !defined(__CUDACC_RTC__)
+    __builtin_memset(rows, 0, level.size * sizeof(Row));  // here, so that the rows are in the cache when they are filled
+#endif
+    for (i64 start = at.first; start < at.last; start += LANES) {
+      int count = lanes(start, at.last);
+      tabulate(level, points + start * DIMS, count, rows, corners);
+      const Row* g = grad + start * levels + at.level;
+      for (int i = 0; i < count; i++)
+        for (int c = 0; c < CORNERS; c++) add(rows + corners.row[c][i], corners.weight[c][i] * g[i * levels]);
     }
   }
 }
 
+// d weight / d x_axis of a corner, for a cell of unit size.
+INLINE float slope(const Corners& corners, int corner, int axis, int lane) {
+  float product = side(corner, axis) ? 1 : -1;
+  UNROLL for (int d = 0; d < DIMS; d++) product *= d == axis ? 1 : corners.share[side(corner, d)][d][lane];
+  return product;
+}
+
+// Items are spans of points over all levels.
 ENTRY hash_backward_points(
     i64 items,
+    i64 span,
     i64 n,
     i64 levels,
     const Level* __restrict__ layout,  // [levels]
     const float* __restrict__ points,  // [n, DIMS]
-    const float* __restrict__ table,   // [entries, FEATURES]
-    const float* __restrict__ grad,    // [n, levels * FEATURES]
+    const Row* __restrict__ table,     // [entries]
+    const Row* __restrict__ grad,      // [n, levels]
     float* __restrict__ points_grad,   // [n, DIMS], zero
     i64 threads) {
   FOR_EACH_ITEM(item) {
-    i64 l = item / n, i = item % n;
-    Level level = layout[l];
-    Place place = place_of(level, points + i * DIMS);
-    const float* g = grad + (i * levels + l) * FEATURES;
-    float sum[DIMS] = {0};
-    for (int c = 0; c < CORNERS; c++) {
-      const float* row = table + row_of(level, place, c);
-      float along = 0;
-      for (int f = 0; f < FEATURES; f++) along += g[f] * row[f];
-      for (int d = 0; d < DIMS; d++) sum[d] += along * corner_slope(place.fraction, c, d);
-    }
-    for (int d = 0; d < DIMS; d++) {
-      float x = points[i * DIMS + d];
-      if (x >= 0 && x <= 1) atomicAdd(points_grad + i * DIMS + d, level.scale * sum[d]);
-    }
-  }
-}
-
-#else
-
-constexpr int BLOCK = 262144;  // points whose features stay in a core's cache while the levels go by
-constexpr int LANES = 32;    // points tabulated at once
-
-struct Corners {
-  alignas(64) u32 row[CORNERS][LANES];
-  alignas(64) float weight[CORNERS][LANES];
-  alignas(64) float fraction[DIMS][LANES];
-};
-
-template <bool HASHED>
-static void tabulate(const Level& level, const float* points, int count, Corners& corners) {
-  float scale = level.scale;
-  u32 resolution = level.resolution, size = level.size, offset = level.offset;
-#pragma omp simd
-  for (int i = 0; i < count; i++) {
-    u32 cell[DIMS];
-    float fraction[DIMS];
-    for (int d = 0; d < DIMS; d++) {
-      cell[d] = locate(points[i * DIMS + d], scale, &fraction[d]);
-      corners.fraction[d][i] = fraction[d];
-    }
-    for (int c = 0; c < CORNERS; c++) {
-      corners.row[c][i] = (offset + slot<HASHED>(cell, c, resolution, size)) * FEATURES;
-      corners.weight[c][i] = corner_weight(fraction, c);
-    }
-  }
-}
-
-static inline void tabulate(const Level& level, const float* points, int count, Corners& corners) {
-  if (level.hashed) tabulate<true>(level, points, count, corners);
-  else tabulate<false>(level, points, count, corners);
-}
-
-static inline int lanes(i64 from, i64 to) { return to - from < LANES ? (int)(to - from) : LANES; }
-
-// Items are blocks of BLOCK points.
-ENTRY hash_forward(
-    i64 items, i64 n, i64 levels, const Level* layout, const float* points, const float* table, float* encoded, i64 threads) {
-  FOR_EACH_ITEM(block) {
-    i64 first = block * BLOCK, last = first + BLOCK < n ? first + BLOCK : n;
+    Span at = span_of(item, n, span);
     Corners corners;
-    for (i64 l = 0; l < levels; l++)
-      for (i64 start = first; start < last; start += LANES) {
-        int count = lanes(start, last);
-        tabulate(layout[l], points + start * DIMS, count, corners);
-        for (int c = 0; c < CORNERS; c++) for (int i = 0; i < count; i++) __builtin_prefetch(table + corners.row[c][i], 0);
-        for (int i = 0; i < count; i++) {
-          float sum[FEATURES] = {0};
-          for (int c = 0; c < CORNERS; c++)
-            for (int f = 0; f < FEATURES; f++) sum[f] += corners.weight[c][i] * table[corners.row[c][i] + f];
-          for (int f = 0; f < FEATURES; f++) encoded[((start + i) * levels + l) * FEATURES + f] = sum[f];
-        }
-      }
-  }
-}
-
-// Items are levels: each row is written by one thread in the order of the points, whatever the number of threads.
-ENTRY hash_backward_table(
-    i64 items, i64 n, i64 levels, const Level* layout, const float* points, const float* grad, float* table_grad, i64 threads) {
-  FOR_EACH_ITEM(item) {
-    i64 l = levels - 1 - item;  // the fine levels, which take longest, first
-    Corners corners;
-    for (i64 start = 0; start < n; start += LANES) {
-      int count = lanes(start, n);
-      tabulate(layout[l], points + start * DIMS, count, corners);
-        for (int c = 0; c < CORNERS; c++) for (int i = 0; i < count; i++) __builtin_prefetch(table_grad + corners.row[c][i], 1);
-      for (int i = 0; i < count; i++) {
-        const float* g = grad + ((start + i) * levels + l) * FEATURES;
+    for (i64 l = 0; l < levels; l++) {
+      Level level = layout[l];
+      const Row* rows = table + level.offset;
+      for (i64 start = at.first; start < at.last; start += LANES) {
+        int count = lanes(start, at.last);
+        tabulate(level, points + start * DIMS, count, rows, corners);
         for (int c = 0; c < CORNERS; c++)
-          for (int f = 0; f < FEATURES; f++) table_grad[corners.row[c][i] + f] += corners.weight[c][i] * g[f];
+          for (int i = 0; i < count; i++) {
+            Row product = rows[corners.row[c][i]] * grad[(start + i) * levels + l];
+            float sum = product[0];
+            for (int f = 1; f < FEATURES; f++) sum += product[f];
+            corners.weight[c][i] = sum;  // dL/dweight, in the weight's place
+          }
+        for (int d = 0; d < DIMS; d++)
+          for (int i = 0; i < count; i++) {
+            float x = points[(start + i) * DIMS + d], sum = 0;
+            UNROLL for (int c = 0; c < CORNERS; c++) sum += corners.weight[c][i] * slope(corners, c, d, i);
+            points_grad[(start + i) * DIMS + d] += x >= 0 && x <= 1 ? level.scale * sum : 0;
+          }
       }
     }
   }
 }
-
-// Items are blocks of BLOCK points.
-ENTRY hash_backward_points(
-    i64 items, i64 n, i64 levels, const Level* layout, const float* points, const float* table, const float* grad,
-    float* points_grad, i64 threads) {
-  FOR_EACH_ITEM(block) {
-    i64 first = block * BLOCK, last = first + BLOCK < n ? first + BLOCK : n;
-    Corners corners;
-    for (i64 l = 0; l < levels; l++)
-      for (i64 start = first; start < last; start += LANES) {
-        int count = lanes(start, last);
-        tabulate(layout[l], points + start * DIMS, count, corners);
-        for (int i = 0; i < count; i++) {
-          const float* g = grad + ((start + i) * levels + l) * FEATURES;
-          float fraction[DIMS], sum[DIMS] = {0};
-          for (int d = 0; d < DIMS; d++) fraction[d] = corners.fraction[d][i];
-          for (int c = 0; c < CORNERS; c++) {
-            float along = 0;
-            for (int f = 0; f < FEATURES; f++) along += g[f] * table[corners.row[c][i] + f];
-            for (int d = 0; d < DIMS; d++) sum[d] += along * corner_slope(fraction, c, d);
-          }
-          for (int d = 0; d < DIMS; d++) {
-            float x = points[(start + i) * DIMS + d];
-            if (x >= 0 && x <= 1) points_grad[(start + i) * DIMS + d] += layout[l].scale * sum[d];
-          }
-        }
-      }
-  }
-}
-
-#endif

@@ -26,7 +26,8 @@ export type Intrinsics = CameraPose["intrinsics"];
 const TURN = 2 * Math.PI;
 const FULL_CIRCLE = TURN - 1e-3; // a span that was written as 2 pi survives its decimal digits
 
-const clamp = (x: number, [low, high]: readonly [number, number]): number => Math.min(Math.max(x, low), high);
+const clamp = (x: number, [low, high]: readonly [number, number]): number =>
+  Math.min(Math.max(x, low), high);
 
 /** Where the camera of `orbit` stands. */
 export function positionOf(orbit: Orbit, pivot: Vec3): Vec3 {
@@ -53,7 +54,24 @@ export function poseOf(orbit: Orbit, pivot: Vec3, start: Intrinsics): CameraPose
   const { right: r, up: u, back: b } = lookAt(p, add(pivot, orbit.offset));
   const [fx, fy, cx, cy] = start;
   return {
-    T_norm_camera: [r[0], u[0], b[0], p[0], r[1], u[1], b[1], p[1], r[2], u[2], b[2], p[2], 0, 0, 0, 1],
+    T_norm_camera: [
+      r[0],
+      u[0],
+      b[0],
+      p[0],
+      r[1],
+      u[1],
+      b[1],
+      p[1],
+      r[2],
+      u[2],
+      b[2],
+      p[2],
+      0,
+      0,
+      0,
+      1,
+    ],
     intrinsics: [(fx / fy) * orbit.focal, orbit.focal, cx, cy],
   };
 }
@@ -98,12 +116,21 @@ function limitedAzimuth(azimuth: number, [first, last]: readonly [number, number
 }
 
 /** Turned about the pivot; on an arc, past its end is its end, however far the hand went. */
-export function turned(orbit: Orbit, azimuth: number, elevation: number, envelope: Envelope): Orbit {
+export function turned(
+  orbit: Orbit,
+  azimuth: number,
+  elevation: number,
+  envelope: Envelope,
+): Orbit {
   const [first, last] = envelope.azimuth;
   const wide = last - first >= FULL_CIRCLE;
   const moved = orbit.azimuth + azimuth;
   return limited(
-    { ...orbit, azimuth: wide ? moved : clamp(moved, envelope.azimuth), elevation: orbit.elevation + elevation },
+    {
+      ...orbit,
+      azimuth: wide ? moved : clamp(moved, envelope.azimuth),
+      elevation: orbit.elevation + elevation,
+    },
     envelope,
   );
 }
@@ -125,17 +152,26 @@ export function panned(orbit: Orbit, x: number, y: number, envelope: Envelope): 
  */
 export function zoomed(orbit: Orbit, factor: number, home: number, envelope: Envelope): Orbit {
   const towardsHome = (home - orbit.focal) * (factor - 1) > 0;
-  const recovered = towardsHome ? clamp(orbit.focal * factor, ascending(orbit.focal, home)) : orbit.focal;
+  const recovered = towardsHome
+    ? clamp(orbit.focal * factor, ascending(orbit.focal, home))
+    : orbit.focal;
   const left = (factor * orbit.focal) / recovered;
   const radius = clamp(orbit.radius / left, envelope.radius);
   const rest = left / (orbit.radius / radius);
   return limited({ ...orbit, radius, focal: recovered * rest }, envelope);
 }
 
-const ascending = (a: number, b: number): readonly [number, number] => [Math.min(a, b), Math.max(a, b)];
+const ascending = (a: number, b: number): readonly [number, number] => [
+  Math.min(a, b),
+  Math.max(a, b),
+];
 
 /** `orbit` with its azimuth written in the turn that is nearest to `azimuth`, where the envelope goes all the way round. */
-export function unwound(orbit: Orbit, azimuth: number, { azimuth: [first, last] }: Envelope): Orbit {
+export function unwound(
+  orbit: Orbit,
+  azimuth: number,
+  { azimuth: [first, last] }: Envelope,
+): Orbit {
   const turns = last - first >= FULL_CIRCLE ? Math.round((azimuth - orbit.azimuth) / TURN) : 0;
   return { ...orbit, azimuth: orbit.azimuth + turns * TURN };
 }

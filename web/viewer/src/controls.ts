@@ -29,7 +29,12 @@ const KEYS: Record<string, KeyAction> = {
 };
 
 /** Let `stage` steer `motion`; distances are measured in heights of `picture`; `wake` is called after each change. */
-export function attachControls(stage: HTMLElement, picture: HTMLElement, motion: Motion, wake: () => void): void {
+export function attachControls(
+  stage: HTMLElement,
+  picture: HTMLElement,
+  motion: Motion,
+  wake: () => void,
+): void {
   attachPointers(stage, picture, new Gesture(motion), wake);
   stage.addEventListener(
     "wheel",
@@ -54,7 +59,12 @@ export function attachControls(stage: HTMLElement, picture: HTMLElement, motion:
 const isElsewhere = (target: EventTarget | null): boolean =>
   target instanceof Element && target.closest("dialog, input, textarea, select") !== null;
 
-function attachPointers(stage: HTMLElement, picture: HTMLElement, gesture: Gesture, wake: () => void): void {
+function attachPointers(
+  stage: HTMLElement,
+  picture: HTMLElement,
+  gesture: Gesture,
+  wake: () => void,
+): void {
   const at = (event: PointerEvent): [number, number] => {
     const { height } = picture.getBoundingClientRect();
     return [event.clientX / height, event.clientY / height];

@@ -50,7 +50,8 @@ export function chooseModel(
   asked: Precision | null,
 ): ModelFile {
   const runs = (model: ModelFile): boolean =>
-    model.precision === "fp32" || (backend === "webgpu" ? (adapter?.halfPrecision ?? false) : asked === "fp16");
+    model.precision === "fp32" ||
+    (backend === "webgpu" ? (adapter?.halfPrecision ?? false) : asked === "fp16");
   const wanted = models.filter((model) => asked === null || model.precision === asked);
   const lastResort = backend === "wasm" ? wanted[0] : undefined;
   const found = wanted.find(runs) ?? lastResort;
@@ -64,7 +65,11 @@ export function chooseModel(
 }
 
 /** Backend and model for this device. */
-export function plan(models: readonly ModelFile[], adapter: AdapterFacts | null, asked: Preference): Plan {
+export function plan(
+  models: readonly ModelFile[],
+  adapter: AdapterFacts | null,
+  asked: Preference,
+): Plan {
   const backend = chooseBackend(adapter, asked.backend);
   return { backend, model: chooseModel(models, backend, adapter, asked.precision) };
 }

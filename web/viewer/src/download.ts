@@ -40,7 +40,11 @@ export async function readExactly(
   const reader = response.body?.getReader();
   for (;;) {
     const chunk = await reader?.read().catch((error: unknown) => {
-      throw wrongLength(thing, `the connection broke after ${received} bytes (${String(error)})`, bytes);
+      throw wrongLength(
+        thing,
+        `the connection broke after ${received} bytes (${String(error)})`,
+        bytes,
+      );
     });
     if (chunk === undefined || chunk.done) break;
     if (received + chunk.value.length > bytes) {

@@ -60,7 +60,8 @@ export class Gesture {
     this.#trail = [];
     if (!known || this.#pointers.size > 0 || last === undefined || time - last.time > STILL) return;
     const span = Math.max(time - (trail[0]?.time ?? time), 1 / 60);
-    const total = (axis: "azimuth" | "elevation"): number => trail.reduce((sum, sample) => sum + sample[axis], 0);
+    const total = (axis: "azimuth" | "elevation"): number =>
+      trail.reduce((sum, sample) => sum + sample[axis], 0);
     this.motion.fling(total("azimuth") / span, total("elevation") / span);
   }
 

@@ -88,9 +88,10 @@ export function attachButtons(reset: () => void): void {
   const full = element("fullscreen");
   full.hidden = !document.fullscreenEnabled;
   full.addEventListener("click", () => {
-    const change = document.fullscreenElement === null
-      ? document.documentElement.requestFullscreen()
-      : document.exitFullscreen();
+    const change =
+      document.fullscreenElement === null
+        ? document.documentElement.requestFullscreen()
+        : document.exitFullscreen();
     change.catch(() => (full.hidden = true)); // a page that embeds this one can forbid it
   });
 }

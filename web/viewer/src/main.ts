@@ -31,7 +31,10 @@ async function open(): Promise<void> {
   checkBrowser();
   const scene = await loadScene(options.scene, new URL(location.href));
   const asked = askedPose(options, scene.manifest);
-  hud.open(scene.manifest.name, asked === null ? within(scene.manifest.poster, scene.base, "the poster") : null);
+  hud.open(
+    scene.manifest.name,
+    asked === null ? within(scene.manifest.poster, scene.base, "the poster") : null,
+  );
   show(scene, options, asked);
 }
 
@@ -119,7 +122,11 @@ function pauseWhileUnseen(viewer: Viewer): void {
   }).observe(element("picture"));
 }
 
-function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
+function deferred(): {
+  promise: Promise<void>;
+  resolve: () => void;
+  reject: (error: Error) => void;
+} {
   let resolve = (): void => {};
   let reject = (_: Error): void => {};
   const promise = new Promise<void>((yes, no) => ([resolve, reject] = [yes, no]));
@@ -127,6 +134,8 @@ function deferred(): { promise: Promise<void>; resolve: () => void; reject: (err
   return { promise, resolve, reject };
 }
 
-window.addEventListener("error", (event) => failed(partsOf(event.error ?? event.message, "the page")));
+window.addEventListener("error", (event) =>
+  failed(partsOf(event.error ?? event.message, "the page")),
+);
 window.addEventListener("unhandledrejection", (event) => failed(partsOf(event.reason, "the page")));
 open().catch((error: unknown) => failed(partsOf(error, "opening the page")));

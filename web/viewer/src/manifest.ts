@@ -31,7 +31,7 @@ export interface CameraPose {
   readonly intrinsics: readonly [number, number, number, number];
 }
 
-/** Ranges of an orbit camera; angles in radians, lengths in norm units, intrinsics as fractions. */
+/** Ranges of an orbit camera; angles in radians, lengths in norm units. */
 export interface Envelope {
   /** The point orbited: least-squares intersection of the training cameras' optical axes. */
   readonly pivot: readonly [number, number, number];

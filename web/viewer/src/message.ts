@@ -23,7 +23,11 @@ export class Messages {
     const title = document.createElement("h2");
     title.textContent = `Cannot show this scene: ${thing}`;
     const parts = document.createElement("dl");
-    for (const [term, text] of [["Given", given], ["Expected", expected], ["What to do", remedy]] as const) {
+    for (const [term, text] of [
+      ["Given", given],
+      ["Expected", expected],
+      ["What to do", remedy],
+    ] as const) {
       const name = document.createElement("dt");
       const value = document.createElement("dd");
       [name.textContent, value.textContent] = [term, text];

@@ -74,7 +74,8 @@ export class Motion {
     this.#glideOn(seconds);
     const before = this.#shown;
     const near = distance(before, this.#goal) < REST;
-    this.#shown = near || this.calm ? this.#goal : blended(before, this.#goal, 1 - Math.exp(-seconds / FOLLOW));
+    this.#shown =
+      near || this.calm ? this.#goal : blended(before, this.#goal, 1 - Math.exp(-seconds / FOLLOW));
     return this.#shown !== before || this.#gliding;
   }
 

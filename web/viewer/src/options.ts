@@ -36,11 +36,20 @@ export function parseOptions(query: URLSearchParams): Options {
   };
 }
 
-function oneOf<Value extends string>(query: URLSearchParams, name: string, values: readonly Value[]): Value | null {
+function oneOf<Value extends string>(
+  query: URLSearchParams,
+  name: string,
+  values: readonly Value[],
+): Value | null {
   const given = query.get(name);
   const found = values.find((value) => value === given) ?? null;
   if (given === null || found !== null) return found;
-  throw new Trouble(`?${name}=`, `"${given}"`, values.join(" or "), "correct the address, or leave it out");
+  throw new Trouble(
+    `?${name}=`,
+    `"${given}"`,
+    values.join(" or "),
+    "correct the address, or leave it out",
+  );
 }
 
 function parsePose(text: string): CameraPose {
@@ -61,7 +70,12 @@ function parsePose(text: string): CameraPose {
 
 function parseIndex(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
-  throw new Trouble("?reference=", `"${text}"`, "a whole number from 0", "correct the address, or leave it out");
+  throw new Trouble(
+    "?reference=",
+    `"${text}"`,
+    "a whole number from 0",
+    "correct the address, or leave it out",
+  );
 }
 
 /** The exact camera that the address asks for, or null: the scene's start. */

@@ -77,13 +77,23 @@ export function gpuPresenter(
   const picture = device.createTexture({
     size: [width, height],
     format: "rgba8unorm",
-    usage: GPUTextureUsage.RENDER_ATTACHMENT | GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_SRC,
+    usage:
+      GPUTextureUsage.RENDER_ATTACHMENT |
+      GPUTextureUsage.TEXTURE_BINDING |
+      GPUTextureUsage.COPY_SRC,
   });
-  const canvasSize = device.createBuffer({ size: 8, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
+  const canvasSize = device.createBuffer({
+    size: 8,
+    usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+  });
   const constants = { WIDTH: width, PIXELS: width * height };
   const pack = fullScreenPass(device, PACK, "rgba8unorm", [{ buffer: planes }], constants);
   const sampler = device.createSampler({ magFilter: "linear", minFilter: "linear" });
-  const scale = fullScreenPass(device, SCALE, format, [picture.createView(), sampler, { buffer: canvasSize }]);
+  const scale = fullScreenPass(device, SCALE, format, [
+    picture.createView(),
+    sampler,
+    { buffer: canvasSize },
+  ]);
 
   return {
     draw(size) {
@@ -123,7 +133,9 @@ function fullScreenPass(
   const entries = resources.map((resource, binding) => ({ binding, resource }));
   const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
   return (encoder, view) => {
-    const pass = encoder.beginRenderPass({ colorAttachments: [{ view, loadOp: "clear", storeOp: "store" }] });
+    const pass = encoder.beginRenderPass({
+      colorAttachments: [{ view, loadOp: "clear", storeOp: "store" }],
+    });
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, group);
     pass.draw(3);

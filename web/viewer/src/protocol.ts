@@ -49,4 +49,9 @@ export type FromWorker =
   | { readonly kind: "running"; readonly running: Running }
   | { readonly kind: "drawn"; readonly milliseconds: number }
   | { readonly kind: "captured"; readonly id: number; readonly picture: Picture }
-  | { readonly kind: "failed"; readonly phase: Phase; readonly backend: Backend | null; readonly trouble: TroubleParts };
+  | {
+      readonly kind: "failed";
+      readonly phase: Phase;
+      readonly backend: Backend | null;
+      readonly trouble: TroubleParts;
+    };

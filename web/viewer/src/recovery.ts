@@ -20,7 +20,12 @@ export interface Failure {
 
 export type Recovery =
   | { readonly kind: "give up" }
-  | { readonly kind: "restart"; readonly wasmOnly: boolean; readonly restarts: number; readonly note: string };
+  | {
+      readonly kind: "restart";
+      readonly wasmOnly: boolean;
+      readonly restarts: number;
+      readonly note: string;
+    };
 
 const HEALTHY = 60; // seconds
 const AGAIN = "Drawing was interrupted and has started again.";

@@ -15,8 +15,14 @@ export interface Renderer {
 }
 
 /** A renderer of `engine`'s pictures on `canvas`; `size` arguments are in device pixels. */
-export function createRenderer(canvas: OffscreenCanvas, engine: Engine, model: ModelFile): Renderer {
-  return engine.kind === "webgpu" ? gpuRenderer(canvas, engine, model) : cpuRenderer(canvas, engine, model);
+export function createRenderer(
+  canvas: OffscreenCanvas,
+  engine: Engine,
+  model: ModelFile,
+): Renderer {
+  return engine.kind === "webgpu"
+    ? gpuRenderer(canvas, engine, model)
+    : cpuRenderer(canvas, engine, model);
 }
 
 function gpuRenderer(canvas: OffscreenCanvas, engine: GpuEngine, model: ModelFile): Renderer {

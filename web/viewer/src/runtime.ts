@@ -79,7 +79,9 @@ export async function startEngine(ingredients: Ingredients): Promise<Engine> {
     graphOptimizationLevel: "all",
     ...(verbose ? { logSeverityLevel: 0, logVerbosityLevel: 1 } : { logSeverityLevel: 3 }),
   });
-  return device === null ? cpuEngine(ort, session) : gpuEngine(ort, session, device, ingredients.model);
+  return device === null
+    ? cpuEngine(ort, session)
+    : gpuEngine(ort, session, device, ingredients.model);
 }
 
 /** The graph's inputs (docs: "Student graph" in the design). */
@@ -100,7 +102,12 @@ function cpuEngine(ort: Ort, session: InferenceSession): CpuEngine {
   };
 }
 
-function gpuEngine(ort: Ort, session: InferenceSession, device: GPUDevice, model: ModelFile): GpuEngine {
+function gpuEngine(
+  ort: Ort,
+  session: InferenceSession,
+  device: GPUDevice,
+  model: ModelFile,
+): GpuEngine {
   const { width, height } = model;
   const output = device.createBuffer({
     label: "rgba",

@@ -28,7 +28,12 @@ export async function loadScene(path: string, page: URL): Promise<Scene> {
 export function within(path: string, base: URL, thing: string): URL {
   const url = URL.canParse(path, base.href) ? new URL(path, base) : null;
   if (url !== null && url.origin === base.origin) return url;
-  throw new Trouble(thing, `"${path}"`, `a path on ${base.origin}`, "put the scene's folder on the page's own host");
+  throw new Trouble(
+    thing,
+    `"${path}"`,
+    `a path on ${base.origin}`,
+    "put the scene's folder on the page's own host",
+  );
 }
 
 /** Where a model lies. The digest in the query keeps a cached file of an earlier export from being used. */
@@ -68,7 +73,9 @@ function wrongSchema(schema: unknown): Trouble {
     MANIFEST,
     schema === undefined ? "no schema version" : `schema ${JSON.stringify(schema)}`,
     `schema ${SCHEMA}, the one that this page reads`,
-    newer ? "build the page again (make web): it is older than the scene" : "export the scene again (make export)",
+    newer
+      ? "build the page again (make web): it is older than the scene"
+      : "export the scene again (make export)",
   );
 }
 
@@ -87,7 +94,9 @@ const isPose = (value: unknown): value is CameraPose =>
 const isModel = (value: unknown): boolean =>
   isRecord(value) &&
   ["file", "sha256", "precision"].every((name) => typeof value[name] === "string") &&
-  ["bytes", "width", "height"].every((name) => Number.isInteger(value[name]) && (value[name] as number) > 0);
+  ["bytes", "width", "height"].every(
+    (name) => Number.isInteger(value[name]) && (value[name] as number) > 0,
+  );
 
 const isEnvelope = (value: unknown): boolean =>
   isRecord(value) &&
@@ -99,9 +108,11 @@ const isEnvelope = (value: unknown): boolean =>
 function flawOf(manifest: Manifest): string | null {
   const { name, models, start, envelope, references, background, poster } = manifest;
   if (typeof name !== "string" || typeof poster !== "string") return "no name or no poster";
-  if (!Array.isArray(models) || models.length === 0 || !models.every(isModel)) return "no usable list of models";
+  if (!Array.isArray(models) || models.length === 0 || !models.every(isModel))
+    return "no usable list of models";
   if (!isPose(start)) return "a start camera without 16 + 4 finite numbers";
   if (!isEnvelope(envelope)) return "an envelope that is not made of ranges";
-  if (!Array.isArray(references) || !references.every((view) => isPose(view?.camera))) return "unusable references";
+  if (!Array.isArray(references) || !references.every((view) => isPose(view?.camera)))
+    return "unusable references";
   return isNumbers(background, 3) ? null : "a background that is not three numbers";
 }

@@ -42,7 +42,8 @@ export class Stage implements Surface {
     this.#size = surfaceSize(this.#box(), this.#model);
     const observer = new ResizeObserver(([entry]) => {
       const box = entry?.devicePixelContentBoxSize?.[0];
-      const measured = box === undefined ? this.#box() : { width: box.inlineSize, height: box.blockSize };
+      const measured =
+        box === undefined ? this.#box() : { width: box.inlineSize, height: box.blockSize };
       this.#size = surfaceSize(measured, this.#model);
       resized(this.#size);
     });
@@ -55,7 +56,10 @@ export class Stage implements Surface {
     const canvas = document.createElement("canvas");
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `${this.manifest.name}: a picture to look around in. Arrow keys turn it.`);
+    canvas.setAttribute(
+      "aria-label",
+      `${this.manifest.name}: a picture to look around in. Arrow keys turn it.`,
+    );
     canvas.setAttribute("aria-describedby", "hint");
     const focused = document.activeElement === this.#canvas && this.#canvas !== null;
     if (this.#canvas === null) this.picture.prepend(canvas);

@@ -103,7 +103,10 @@ export class Viewer {
     const { backend, precision, verbose } = this.options;
     const preference = { backend: this.#wasmOnly ? ("wasm" as const) : backend, precision };
     const { models } = this.manifest;
-    this.#post({ kind: "start", canvas, size, base: this.scene.base.href, models, preference, verbose }, [canvas]);
+    this.#post(
+      { kind: "start", canvas, size, base: this.scene.base.href, models, preference, verbose },
+      [canvas],
+    );
     if (this.#paused) this.#post({ kind: "pause", paused: true });
     if (this.#pose !== null) this.#post({ kind: "show", pose: this.#pose });
     for (const [id, { pose }] of this.#captures) this.#post({ kind: "capture", id, pose });
@@ -157,7 +160,8 @@ export class Viewer {
   }
 
   #giveUp(trouble: TroubleParts): void {
-    for (const { reject } of this.#captures.values()) reject(new Error(`${trouble.thing}: ${trouble.given}`));
+    for (const { reject } of this.#captures.values())
+      reject(new Error(`${trouble.thing}: ${trouble.given}`));
     this.#captures.clear();
     this.listener.failed(trouble);
   }

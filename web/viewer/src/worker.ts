@@ -25,7 +25,11 @@ interface WorkerScope {
 
 type Downloads = readonly [binary: Uint8Array<ArrayBuffer>, weights: Uint8Array<ArrayBuffer>];
 
-const DOING: Record<Phase, string> = { load: "loading the scene", start: "starting the model", run: "drawing" };
+const DOING: Record<Phase, string> = {
+  load: "loading the scene",
+  start: "starting the model",
+  run: "drawing",
+};
 
 const scope = self as unknown as WorkerScope;
 const loop = new FrameLoop<CameraPose>((pose) => draw(pose), fail);
@@ -65,10 +69,20 @@ async function start(message: Start): Promise<void> {
   const [binary, weights] = await download(files, model, new URL(message.base));
   phase = "start";
   const device = adapter !== null && chosen === "webgpu" ? await watched(adapter) : null;
-  const engine = await startEngine({ files, binary: binary.buffer, model, weights, device, verbose: message.verbose });
+  const engine = await startEngine({
+    files,
+    binary: binary.buffer,
+    model,
+    weights,
+    device,
+    verbose: message.verbose,
+  });
   renderer = createRenderer(message.canvas, engine, model);
   phase = "run";
-  scope.postMessage({ kind: "running", running: { backend: chosen, model, adapter: facts?.name ?? null } });
+  scope.postMessage({
+    kind: "running",
+    running: { backend: chosen, model, adapter: facts?.name ?? null },
+  });
 }
 
 /** Runtime and weights, side by side, with their common progress. */
@@ -82,8 +96,12 @@ async function download(files: RuntimeFiles, model: ModelFile, base: URL): Promi
   const runtime = { url: new URL(files.wasm, import.meta.url), thing: "ONNX Runtime" };
   const weights = { url: modelUrl(model, base), thing: `the model ${model.file}` };
   const downloads = await Promise.all([
-    open(runtime.url, runtime.thing).then((it) => readExactly(it, files.bytes, runtime.thing, track("runtime"))),
-    open(weights.url, weights.thing).then((it) => readExactly(it, model.bytes, weights.thing, track("model"))),
+    open(runtime.url, runtime.thing).then((it) =>
+      readExactly(it, files.bytes, runtime.thing, track("runtime")),
+    ),
+    open(weights.url, weights.thing).then((it) =>
+      readExactly(it, model.bytes, weights.thing, track("model")),
+    ),
   ]);
   await checkDigest(downloads[1], model.sha256, weights.thing);
   return downloads;
@@ -92,7 +110,9 @@ async function download(files: RuntimeFiles, model: ModelFile, base: URL): Promi
 /** A device whose loss, or whose first validation error, is this worker's failure. */
 async function watched(adapter: GPUAdapter): Promise<GPUDevice> {
   const device = await openDevice(adapter);
-  void device.lost.then(({ reason, message }) => fail(new Error(`the graphics device was lost (${reason}): ${message}`)));
+  void device.lost.then(({ reason, message }) =>
+    fail(new Error(`the graphics device was lost (${reason}): ${message}`)),
+  );
   device.addEventListener("uncapturederror", ({ error }) => fail(new Error(error.message)));
   return device;
 }

@@ -1,0 +1,117 @@
+"""Pictures that a student is measured on and never trained on.
+
+    test split of the teacher's data (photographs) --> truth, as a pinhole camera would have taken it
+    source.renderer at the same cameras            --> teacher
+    without photographs: cameras drawn from the envelope with another seed; truth is then unknown
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from teacher.cameras import Camera, project
+from teacher.config import from_plain
+from teacher.errors import UserError
+from teacher.files import read_json
+from teacher.metrics import psnr
+from teacher.presets import DataConfig
+from teacher.pseudo.source import Source
+from teacher.pseudo.view import View, ViewRenderer
+from teacher.scene import Frame, composite_over, premultiply
+
+HELD_OUT_SEED = 2 << 20  # far from any seed of a training pool
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One camera with what the teacher sees there and, where it is known, the truth."""
+
+    name: str
+    camera: Camera
+    """Pinhole, in the norm frame."""
+    teacher: View
+    truth: Float[Tensor, "height width 4"] | None
+    """Premultiplied RGBA."""
+    kept: Bool[Tensor, "height width"]
+    """Pixels to compare: neither masked out nor outside of the photograph."""
+
+
+def frames_of(source_path: str, data: DataConfig | None, split: str) -> tuple[Frame, ...] | None:
+    """Frames of `split` in `data`, or in the data that the teacher at `source_path` was trained on.
+
+    Returns None if no data is given and the source is not a trained teacher (an oracle, a store).
+
+    Raises:
+        UserError: the data cannot be loaded, or it has no such split.
+    """
+    if data is None:
+        config = Path(source_path) / "config.json"
+        if not config.is_file():
+            return None
+        plain = read_json(config, "a teacher's configuration", "train the teacher again")
+        data = from_plain(DataConfig, plain["data"], str(config))
+    splits = data.load().splits
+    if not splits.get(split):
+        known = ", ".join(name for name, frames in splits.items() if frames)
+        raise UserError("--split", split, f"a split with frames: {known}", "choose one of them")
+    return splits[split]
+
+
+def spread(frames: Sequence[Frame], count: int) -> list[Frame]:
+    """At most `count` of `frames`, spread evenly."""
+    count = min(count, len(frames))
+    return [frames[(2 * k + 1) * len(frames) // (2 * count)] for k in range(count)]
+
+
+def photographed(source: Source, frame: Frame) -> HeldOut:
+    """A frame as a held-out view; a lens's distortion is taken out of the photograph."""
+    camera = frame.camera.undistorted()
+    truth, kept = premultiply(frame.picture.rgba()), frame.picture.mask()
+    mask = torch.ones(truth.shape[:2]) if kept is None else torch.from_numpy(kept).float()
+    if frame.camera.lens != "pinhole":
+        truth, mask = undistort(frame.camera, torch.cat([truth, mask[..., None]], -1)).split(
+            [4, 1], -1
+        )
+        mask = mask[..., 0]
+    return HeldOut(frame.name, camera, source.renderer.render(camera), truth, mask > 0.99)
+
+
+def imagined(source: Source, number: int, size: tuple[int, int]) -> HeldOut:
+    """Held-out view `number` of a source without photographs."""
+    view = source.view(len(source.cameras) + number, size, HELD_OUT_SEED)
+    kept = torch.ones(view.depth.shape, dtype=torch.bool)
+    return HeldOut(f"view_{number:03d}", view.camera, view, None, kept)
+
+
+def undistort(
+    camera: Camera, picture: Float[Tensor, "height width channels"]
+) -> Float[Tensor, "height width channels"]:
+    """The picture that `camera` without its lens's distortion would have taken; 0 where it saw more.
+
+    Each pixel of the pinhole camera is looked up, bilinearly, where its ray meets the photograph.
+    """
+    rays = camera.undistorted().rays()
+    pixels, _ = project(camera, rays.origins + rays.directions)
+    grid = pixels * torch.tensor([2 / camera.width, 2 / camera.height]) - 1
+    grid = grid.reshape(1, camera.height, camera.width, 2)
+    sampled = F.grid_sample(picture.permute(2, 0, 1)[None], grid, align_corners=False)
+    return sampled[0].permute(1, 2, 0)
+
+
+def measure_psnr(
+    renderer: ViewRenderer, views: Sequence[HeldOut], background: float
+) -> dict[str, float]:
+    """Mean PSNR over `views` of what `renderer` makes, against the teacher and, where known, the truth."""
+    against: dict[str, list[float]] = {"teacher": [], "truth": []}
+    for view in views:
+        image = composite_over(renderer.render(view.camera).rgba, background)
+        for name, reference in (("teacher", view.teacher.rgba), ("truth", view.truth)):
+            if reference is not None:
+                pair = (x[view.kept] for x in (image, composite_over(reference, background)))
+                against[name].append(psnr(*pair))
+    return {name: sum(values) / len(values) for name, values in against.items() if values}

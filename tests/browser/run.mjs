@@ -1,0 +1,46 @@
+/**
+ * The browser tests: `node tests/browser/run.mjs [BUNDLE]`, after `npm ci && npm run build` in web/viewer.
+ *
+ * Without a BUNDLE it has `tests/bundles.py` write one ($PYTHON, or .venv/bin/python). The browser is $CHROME, or the
+ * first Chromium on the PATH. Prints every test, then "N passed, N failed"; exits with 1 if one failed or none ran.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+import { fileURLToPath } from "node:url";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const root = path.join(here, "../..");
+const files = ["drawing", "interaction", "errors"].map((name) =>
+  path.join(here, `${name}.test.mjs`),
+);
+
+const scratch = mkdtempSync(path.join(os.tmpdir(), "pocketfield-bundle-"));
+process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+process.env.POCKETFIELD_BUNDLE = path.resolve(
+  process.argv[2] ?? writeBundle(scratch),
+);
+
+function writeBundle(folder) {
+  const python = process.env.PYTHON ?? path.join(root, ".venv/bin/python");
+  execFileSync(python, [path.join(root, "tests/bundles.py"), folder], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  return folder;
+}
+
+const counts = { passed: 0, failed: 0 };
+const isTest = ({ details }) => details.type !== "suite";
+// One file after the other: software graphics and WebAssembly want the whole machine.
+const tests = run({ files, concurrency: false, timeout: 240_000 });
+tests.on("test:pass", (event) => isTest(event) && counts.passed++);
+tests.on("test:fail", (event) => isTest(event) && counts.failed++);
+tests.on("end", () => {
+  process.exitCode = counts.failed > 0 || counts.passed === 0 ? 1 : 0;
+});
+for await (const text of tests.compose(new spec())) process.stdout.write(text);
+console.log(`${counts.passed} passed, ${counts.failed} failed`);

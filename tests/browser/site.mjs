@@ -1,0 +1,150 @@
+/**
+ * What all browser tests share: the built page and a small bundle, served under a path prefix, and pages that watch
+ * every request.
+ */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { launch } from "./browser.mjs";
+import { readPng } from "./pictures.mjs";
+import { serve } from "./server.mjs";
+
+/** The built page. */
+export const DIST = fileURLToPath(
+  new URL("../../web/viewer/dist", import.meta.url),
+);
+
+/** The folder of the test's bundle, written by `python tests/bundles.py` (see run.mjs). */
+export const BUNDLE = process.env.POCKETFIELD_BUNDLE ?? "";
+export const PREFIX = "/somewhere/deep/";
+
+for (const file of [
+  path.join(DIST, "index.html"),
+  path.join(BUNDLE, "manifest.json"),
+]) {
+  if (existsSync(file)) continue;
+  throw new Error(
+    `${file} is missing: npm run build in web/viewer, then node tests/browser/run.mjs`,
+  );
+}
+
+/** Start the server. */
+export async function openSite() {
+  return serve([
+    [`${PREFIX}scene/`, BUNDLE],
+    [PREFIX, DIST],
+  ]);
+}
+
+/** The bundle's manifest. */
+export const manifest = () =>
+  JSON.parse(readFileSync(path.join(BUNDLE, "manifest.json"), "utf8"));
+
+/** The picture that torch computed for the k-th reference camera. */
+export const reference = (k) =>
+  readPng(path.join(BUNDLE, manifest().references[k].image));
+
+/**
+ * A browser (see browser.mjs) whose pages all come from `site`.
+ *
+ * `requests` collects every address that was asked for, by pages and their workers; `log` every console line.
+ */
+export async function openBrowser(site, gpu, options = {}) {
+  const { context, close } = await launch(gpu, {
+    colorScheme: "light",
+    ...options,
+  });
+  const [requests, log] = [[], []];
+  context.on("request", (request) => requests.push(request.url()));
+  context.on("console", (message) => log.push(message.text()));
+  const open = async (query = "") => {
+    const page = await context.newPage();
+    await page.goto(`${site.origin}${PREFIX}${query}`);
+    return page;
+  };
+  /** A page that has drawn its first frame. */
+  const openReady = async (query = "") => {
+    const page = await open(query);
+    await ready(page);
+    return page;
+  };
+  return { context, close, requests, log, open, openReady };
+}
+
+/** Wait for the first frame; fails with the page's own message where there is none. */
+export async function ready(page) {
+  await page.waitForFunction(
+    () => window.pocketfield || document.querySelector("#message h2"),
+  );
+  const failed = await page.evaluate(
+    () => document.querySelector("#message h2")?.parentElement.innerText,
+  );
+  assert.equal(failed, undefined);
+  await page.evaluate(() => window.pocketfield.ready);
+  await settled(page);
+}
+
+/** Two animation frames, and the poster's cross-fade over: what was drawn is on the screen. */
+export async function settled(page) {
+  await page.evaluate(async () => {
+    for (let k = 0; k < 2; k++) await new Promise(requestAnimationFrame);
+    await Promise.all(
+      document.getAnimations().map((animation) => animation.finished),
+    );
+  });
+}
+
+/** Draw the k-th reference camera; the pixels that were drawn. */
+export function drawReference(page, k) {
+  return page.evaluate(async (k) => {
+    const { references } = window.pocketfield.manifest;
+    const { width, height, rgba } = await window.pocketfield.frame(
+      references[k].camera,
+    );
+    return { width, height, rgba: Array.from(rgba) };
+  }, k);
+}
+
+export const stats = (page) => page.evaluate(() => window.pocketfield.stats());
+export const camera = (page) =>
+  page.evaluate(() => window.pocketfield.camera());
+
+/** What is visible inside the picture's box: not what a tensor or a canvas holds, but what is on the screen. */
+export async function visible(page) {
+  await settled(page);
+  return readPng(await page.locator("#picture").screenshot());
+}
+
+/** The page's background, as bytes. */
+export async function backdrop(page) {
+  const colour = await page.evaluate(
+    () => getComputedStyle(document.documentElement).backgroundColor,
+  );
+  return colour.match(/\d+/g).map(Number);
+}
+
+/** Wait until no frame was drawn for `quiet` ms; the number of frames drawn so far. */
+export function atRest(page, quiet = 400) {
+  return page.evaluate(async (quiet) => {
+    let [frames, since] = [-1, performance.now()];
+    while (performance.now() - since < quiet) {
+      await new Promise((resolve) => setTimeout(resolve, 25));
+      const now = window.pocketfield.stats().frames;
+      if (now !== frames) [frames, since] = [now, performance.now()];
+    }
+    return frames;
+  }, quiet);
+}
+
+/** Drag from the middle of the picture, in pixels; without `fling` the hand rests before it lets go. */
+export async function drag(page, dx, dy, { fling = false } = {}) {
+  const box = await page.locator("#picture").boundingBox();
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + dx, y + dy, { steps: 4 });
+  if (!fling) await page.waitForTimeout(150);
+  await page.mouse.up();
+}

@@ -1,0 +1,98 @@
+"""The site is the built viewer and the bundle, and nothing it does not own is touched."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from export import site as site_module
+from export.manifest import read_manifest
+from export.site import write_site
+from export.verify import verify_bundle
+from teacher.errors import UserError
+
+
+@pytest.fixture
+def viewer(tmp_path: Path) -> Path:
+    """A built viewer, with a scene it was developed with."""
+    folder = tmp_path / "dist"
+    for name in ("index.html", "assets/index-1a2b.js", "assets/runtime.wasm", "scene/old.onnx"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def _files(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_site_is_the_viewer_and_the_bundle(bundle: Path, viewer: Path, tmp_path: Path) -> None:
+    output = tmp_path / "site"
+    write_site(bundle, viewer, output)
+    page = {"index.html", "assets/index-1a2b.js", "assets/runtime.wasm"}
+    scene = {f"scene/{name}" for name in _files(bundle)}
+    assert _files(output) == page | scene | {".nojekyll", ".pocketfield-site"}
+    assert read_manifest(output / "scene") == read_manifest(bundle)
+    verify_bundle(output / "scene")
+
+
+def test_written_again_it_loses_what_no_longer_belongs_to_it(
+    bundle: Path, viewer: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "site"
+    write_site(bundle, viewer, output)
+    (viewer / "assets/index-1a2b.js").rename(viewer / "assets/index-3c4d.js")
+    (output / "assets/old").mkdir()
+    (output / "assets/old/image.png").write_text("old")
+    write_site(bundle, viewer, output)
+    assert (output / "assets/index-3c4d.js").exists()
+    assert not (output / "assets/index-1a2b.js").exists()
+    assert not (output / "assets/old").exists()
+
+
+def test_a_folder_with_other_files_is_refused_untouched(
+    bundle: Path, viewer: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match="holds other files"):
+        write_site(bundle, viewer, home)
+    assert _files(home) == {"thesis.tex"}
+
+
+def test_a_viewer_that_is_not_built_is_refused(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        write_site(bundle, tmp_path / "dist", tmp_path / "site")
+    assert error.value.thing == "--viewer"
+    assert "make web" in error.value.remedy
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_damaged_bundle_is_refused(bundle: Path, viewer: Path, tmp_path: Path) -> None:
+    (bundle / "student.fp16.onnx").write_bytes(b"half a download")
+    with pytest.raises(UserError, match="SHA-256"):
+        write_site(bundle, viewer, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_killed_half_way_there_is_no_page_yet_and_the_same_command_finishes(
+    bundle: Path, viewer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, copied = tmp_path / "site", []
+
+    def killed_at_the_fourth(source: Path, target: Path) -> None:
+        copied.append(target)
+        if len(copied) == 4:
+            raise KeyboardInterrupt
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site_module, "_copy", killed_at_the_fourth)
+        with pytest.raises(KeyboardInterrupt):
+            write_site(bundle, viewer, output)
+    assert not (output / "index.html").exists()
+    write_site(bundle, viewer, output)
+    assert (output / "index.html").read_text() == "index.html"
+    verify_bundle(output / "scene")

@@ -1,0 +1,42 @@
+"""Every student exports, runs on a browser's GPU alone, and survives half precision."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from export.bundle import Exportable, prove_student
+from export.operators import check_operators
+from export.verify import REQUIRED
+from student.models.base import LightField
+from student.models.mobile_r2l import MobileR2LConfig
+from student.models.tiny import TinyConfig
+
+SMALL = MobileR2LConfig(width=32, blocks=3, channels=(16, 16, 8), stage_blocks=1)
+PAPER = replace(SMALL, sampling="planes", activation="gelu", norm="batch", upsampling="transposed")
+CONFIGS = {"tiny": TinyConfig(), "mobile_r2l": SMALL, "mobile_r2l_paper": PAPER}
+
+
+def _awake(model: LightField) -> LightField:
+    """Give every weight a value as large as training does: fresh residual blocks are zero."""
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, tensor in model.named_parameters():
+            spread = 0.5 if "planes" in name else 0.7 / max(1, tensor[0].numel()) ** 0.5
+            tensor.normal_(0, spread, generator=random)
+        for name, tensor in model.named_buffers():
+            if name.endswith("running_var"):
+                tensor.uniform_(0.5, 2, generator=random)
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_student_is_proved_in_both_precisions(name: str, source: Exportable) -> None:
+    model = _awake(CONFIGS[name].build(torch.tensor([[-1.0, -0.8, -0.6], [1.0, 0.8, 0.6]])))
+    proved = prove_student(replace(source, model=model))
+    for precision, graph in proved.graphs.items():
+        assert proved.agreements[precision].psnr >= REQUIRED[precision]
+        warnings = check_operators(graph)
+        assert bool(warnings) == (name == "mobile_r2l_paper")  # its transposed convolutions
+    pictures = torch.stack([picture.rgba[0] for _, picture in proved.references])
+    assert float(pictures.std(0).max()) > 0.01  # the cameras see different things

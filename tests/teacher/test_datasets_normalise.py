@@ -1,0 +1,177 @@
+"""The norm frame and its box: given, carved from mattes, asked for by the data set, or guessed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from teacher.cameras import Camera, project
+from teacher.datasets import load_scene
+from teacher.datasets.normalise import normalise
+from teacher.datasets.raw import RawScene
+from teacher.pictures import Picture
+from teacher.scene import Frame
+from tests.scenes import (
+    BOX,
+    HEIGHT,
+    WIDTH,
+    Document,
+    Shot,
+    edited,
+    ellipsoid_shots,
+    orbiting,
+    tiny_shots,
+    world_box,
+    write_blender,
+    write_instant_ngp,
+    write_nerfstudio,
+)
+
+
+@pytest.mark.parametrize(
+    ("keys", "lower", "upper"),
+    [
+        ({"aabb_scale": 4}, [-2 / 0.33] * 3, [2 / 0.33] * 3),
+        ({"aabb_scale": 1, "scale": 0.5}, [-1.0] * 3, [1.0] * 3),
+        ({"aabb_scale": 2, "scale": 1, "offset": [0, 0.5, 1]}, [-0.5, -1, -1.5], [1.5, 1, 0.5]),
+        ({"aabb_scale": 1, "aabb": [[0, 0, 0], [4, 2, 2]]}, [0, -1, -1], [4, 3, 3]),
+    ],
+)
+def test_instant_ngps_box(
+    tmp_path: Path, keys: Document, lower: list[float], upper: list[float]
+) -> None:
+    """Its coordinates are world * scale + offset, its box [0.5 - s/2, 0.5 + s/2]^3."""
+    write_instant_ngp(tmp_path, opaque(tiny_shots()))
+    scene = load_scene(edited(tmp_path, lambda d: d.update(keys)))
+    expected = torch.tensor([lower, upper]).float()
+    torch.testing.assert_close(world_box(scene), expected, atol=1e-4, rtol=0)
+
+
+def opaque(shots: list[Shot]) -> list[Shot]:
+    """The same shots as photographs: with an alpha channel that says nothing."""
+    for shot in shots:
+        shot.rgba[..., 3] = 255
+    return shots
+
+
+def test_an_alpha_channel_that_is_opaque_throughout_is_no_alpha(tmp_path: Path) -> None:
+    write_blender(tmp_path, opaque(tiny_shots()))
+    assert not load_scene(tmp_path).has_alpha
+
+
+def test_photographs_get_a_box_around_what_they_look_at_that_holds_the_cameras(
+    tmp_path: Path,
+) -> None:
+    write_nerfstudio(tmp_path, opaque(tiny_shots()))
+    box = world_box(load_scene(tmp_path))
+    torch.testing.assert_close(box.mean(0), torch.tensor([0.2, -0.1, 0.3]), atol=1e-2, rtol=0)
+    torch.testing.assert_close(box[1] - box[0], torch.full((3,), 2 * 1.5 * 4.0), atol=2e-2, rtol=0)
+
+
+def test_the_visual_hull_holds_the_object_closely(tmp_path: Path) -> None:
+    radii, centre = (0.9, 0.5, 0.7), (0.4, -0.3, 0.6)
+    write_blender(tmp_path, ellipsoid_shots(radii, centre))
+    box = world_box(load_scene(tmp_path))
+    low, high = (torch.tensor(centre) + sign * torch.tensor(radii) for sign in (-1, 1))
+    assert (box[0] <= low).all() and (box[1] >= high).all()
+    assert (box[1] - box[0] < 1.45 * (high - low)).all()
+
+
+def test_the_hull_survives_a_wrong_matte(tmp_path: Path) -> None:
+    """One of 51 pictures shows nothing at all; the object must not vanish."""
+    shots = ellipsoid_shots((0.9, 0.5, 0.7), (0.0, 0.0, 0.0)) * 3
+    shots = [Shot(f"{i:03}", shot.camera, shot.rgba) for i, shot in enumerate(shots[:60])]
+    shots[5] = Shot("005", shots[5].camera, np.zeros_like(shots[5].rgba))
+    write_instant_ngp(tmp_path, shots)
+    box = world_box(load_scene(tmp_path))
+    assert (box[1] - box[0] > torch.tensor([1.8, 1.0, 1.4])).all()
+    assert (box[1] - box[0] < torch.tensor([1.8, 1.0, 1.4]) * 1.45).all()
+
+
+def test_mattes_that_contradict_each_other_fall_back_to_the_cameras(tmp_path: Path) -> None:
+    write_nerfstudio(tmp_path, tiny_shots())
+    for image in (tmp_path / "images").iterdir():
+        Image.new("RGBA", (WIDTH, HEIGHT)).save(image)
+    box = world_box(load_scene(tmp_path))
+    torch.testing.assert_close(box[1] - box[0], torch.full((3,), 12.0), atol=2e-2, rtol=0)
+
+
+def raw_scene(cameras: list[Camera]) -> RawScene:
+    frames = tuple(Frame(f"{i}", Picture(Path("none")), camera) for i, camera in enumerate(cameras))
+    return RawScene("raw", {"train": frames, "test": frames[:1]}, has_alpha=False)
+
+
+corner = st.tuples(*[st.floats(-3, 3)] * 3)
+side = st.tuples(*[st.floats(0.1, 5)] * 3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(lower=corner, sides=side)
+def test_the_norm_frame_is_a_similarity_that_fits_the_box(
+    lower: tuple[float, float, float], sides: tuple[float, float, float]
+) -> None:
+    """The box is centred, its longest side is 2, axes keep their directions, pictures stay."""
+    cameras = [orbiting(0.7 * i) for i in range(3)]
+    upper = (lower[0] + sides[0], lower[1] + sides[1], lower[2] + sides[2])
+    scene = normalise(raw_scene(cameras), (lower, upper))
+    T = scene.T_norm_world
+    torch.testing.assert_close(T[:3, :3], T[0, 0] * torch.eye(3))
+    torch.testing.assert_close(scene.aabb[0], -scene.aabb[1])
+    assert float(scene.aabb[1].max()) == pytest.approx(1)
+    expected = torch.tensor([lower, upper]) @ T[:3, :3].T + T[:3, 3]
+    torch.testing.assert_close(scene.aabb, expected, atol=1e-5, rtol=0)
+    points = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
+    for world, norm in zip(cameras, scene.cameras(), strict=True):
+        uv, depth = project(world, points)
+        uv_norm, depth_norm = project(norm, points @ T[:3, :3].T + T[:3, 3])
+        torch.testing.assert_close(uv_norm, uv, atol=1e-2, rtol=1e-3)
+        torch.testing.assert_close(depth_norm, depth * T[0, 0], atol=1e-3, rtol=1e-3)
+
+
+def test_map_coordinates_do_not_cost_precision(tmp_path: Path) -> None:
+    """Float32 has steps of half a metre at 4 million; the norm frame must not see the offset."""
+    shots = opaque(tiny_shots())
+    for place, offset in (("here", 0.0), ("far", 4e6)):
+        write_instant_ngp(tmp_path / place, shots)
+
+        def move(document: Document, offset: float = offset) -> None:
+            del document["aabb_scale"]
+            for frame in document["frames"]:
+                frame["transform_matrix"][0][3] += offset
+
+        edited(tmp_path / place, move)
+    here, far = (load_scene(tmp_path / place).cameras() for place in ("here", "far"))
+    for a, b in zip(here, far, strict=True):
+        torch.testing.assert_close(a.position, b.position, atol=1e-5, rtol=0)
+
+
+def test_cameras_lying_on_their_side_are_warned_about_and_left_alone(tmp_path: Path) -> None:
+    """A y-up world: the x, y and z of the poses are exchanged cyclically."""
+    write_instant_ngp(tmp_path, tiny_shots())
+
+    def tilt(document: Document) -> None:
+        for frame in document["frames"]:
+            x, y, z, last = frame["transform_matrix"]
+            frame["transform_matrix"] = [y, z, x, last]
+
+    upright, tilted = load_scene(tmp_path, aabb=BOX), load_scene(edited(tmp_path, tilt), aabb=BOX)
+    assert upright.warnings == ()
+    assert ["not +z" in warning for warning in tilted.warnings] == [True]
+    torch.testing.assert_close(upright.T_norm_world, tilted.T_norm_world)
+
+
+def test_an_applied_transform_is_kept_but_not_applied_again(tmp_path: Path) -> None:
+    write_nerfstudio(tmp_path, tiny_shots())
+    applied = [[1.0, 0.0, 0.0, 0.5], [0.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 0.0]]
+    keys = {"applied_transform": applied, "applied_scale": 2.0}
+    before = load_scene(tmp_path, aabb=BOX)
+    after = load_scene(edited(tmp_path, lambda d: d.update(keys)), aabb=BOX)
+    for a, b in zip(before.cameras(), after.cameras(), strict=True):
+        torch.testing.assert_close(a.T_world_camera, b.T_world_camera)
+    torch.testing.assert_close(before.T_world_source, torch.eye(4))
+    expected = torch.tensor([*(2 * np.array(applied)).tolist(), [0, 0, 0, 1]])
+    torch.testing.assert_close(after.T_world_source, expected.float())

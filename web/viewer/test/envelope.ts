@@ -1,0 +1,27 @@
+/** An envelope and a start camera that are off-centre and not square, so that nothing fits by accident. */
+import { poseOf } from "../src/camera";
+import type { Envelope } from "../src/manifest";
+
+export const RING: Envelope = {
+  pivot: [0.2, -0.1, 0.3],
+  radius: [1.5, 4],
+  azimuth: [-Math.PI, Math.PI],
+  elevation: [-0.2, 1.2],
+  target_spread: 0.4,
+  focal: [0.8, 2],
+};
+
+export const ARC: Envelope = { ...RING, azimuth: [2.5, 4.1] };
+
+/** fx / width, fy / height, cx / width, cy / height of a 2:1 picture. */
+export const INTRINSICS = [0.6, 1.2, 0.48, 0.53] as const;
+
+export const HOME = {
+  azimuth: 0.7,
+  elevation: 0.4,
+  radius: 2.5,
+  offset: [0, 0, 0],
+  focal: 1.2,
+} as const;
+
+export const START = poseOf(HOME, RING.pivot, INTRINSICS);

@@ -1,0 +1,97 @@
+import { describe, expect, it, vi } from "vitest";
+
+import { FrameLoop } from "../src/frame_loop";
+
+/** A renderer whose frames end when the test says so, and that notices overlapping runs. */
+function slowRenderer() {
+  const started: number[] = [];
+  let finish: (() => void) | null = null;
+  let most = 0;
+  let running = 0;
+  const render = async (pose: number): Promise<void> => {
+    started.push(pose);
+    most = Math.max(most, ++running);
+    await new Promise<void>((resolve) => (finish = resolve));
+    running--;
+  };
+  const end = async (): Promise<void> => {
+    finish?.();
+    await settle();
+  };
+  return { render, started, end, most: () => most };
+}
+
+const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+const never = (error: unknown): void => {
+  throw error;
+};
+
+describe("FrameLoop", () => {
+  it("renders the newest pose and skips those that were overtaken", async () => {
+    const { render, started, end } = slowRenderer();
+    const loop = new FrameLoop(render, never);
+    for (const pose of [1, 2, 3, 4]) loop.show(pose);
+    await end();
+    expect(started).toEqual([1, 4]);
+    await end();
+    expect(started).toEqual([1, 4]);
+  });
+
+  it("never has two frames in flight, whatever comes when", async () => {
+    const { render, end, most, started } = slowRenderer();
+    const loop = new FrameLoop(render, never);
+    for (let k = 0; k < 200; k++) {
+      loop.show(k);
+      if (k % 3 === 0) void loop.enqueue(() => render(1000 + k));
+      if (k % 7 === 0) await end();
+    }
+    for (let k = 0; k < 200; k++) await end();
+    expect(most()).toBe(1);
+    expect(started.at(-1)).toBe(199);
+    expect(started.filter((pose) => pose >= 1000)).toHaveLength(67); // no job was dropped
+  });
+
+  it("runs jobs in order, before the newest pose, and hands back what they return", async () => {
+    const { render, started, end } = slowRenderer();
+    const loop = new FrameLoop(render, never);
+    loop.show(1);
+    const jobs = [10, 11].map((pose) => loop.enqueue(() => render(pose).then(() => 2 * pose)));
+    loop.show(2);
+    for (let k = 0; k < 4; k++) await end();
+    expect(started).toEqual([1, 10, 11, 2]);
+    expect(await Promise.all(jobs)).toEqual([20, 22]);
+  });
+
+  it("renders no pose while paused, and the newest one after it", async () => {
+    const { render, started, end } = slowRenderer();
+    const loop = new FrameLoop(render, never);
+    loop.pause(true);
+    loop.show(1);
+    loop.show(2);
+    await end();
+    expect(started).toEqual([]);
+    loop.pause(false);
+    await end();
+    expect(started).toEqual([2]);
+  });
+
+  it("reports the first failure and renders nothing after it", async () => {
+    const failed = vi.fn();
+    const render = vi.fn().mockRejectedValue(new Error("device lost"));
+    const loop = new FrameLoop(render, failed);
+    loop.show(1);
+    await settle();
+    loop.show(2);
+    await settle();
+    expect(failed).toHaveBeenCalledOnce();
+    expect(render).toHaveBeenCalledOnce();
+  });
+
+  it("treats a failing job like a failing frame", async () => {
+    const failed = vi.fn();
+    const loop = new FrameLoop(async () => {}, failed);
+    const job = loop.enqueue(() => Promise.reject(new Error("device lost")));
+    await expect(job).rejects.toThrow("device lost");
+    expect(failed).toHaveBeenCalledOnce();
+  });
+});

@@ -1,0 +1,95 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+
+import { SCHEMA } from "../src/manifest";
+import { loadScene, modelUrl, parseManifest, within } from "../src/scene";
+import { Trouble } from "../src/trouble";
+import { MANIFEST } from "./manifests";
+
+const PAGE = new URL("https://host/some/where/?backend=wasm");
+
+describe("parseManifest", () => {
+  it("takes what export writes", () => {
+    expect(parseManifest(JSON.stringify(MANIFEST))).toEqual(MANIFEST);
+  });
+
+  it.each([
+    [SCHEMA - 1, /export the scene again/],
+    [SCHEMA + 1, /build the page again/],
+    [undefined, /export the scene again/],
+    ["1", /export the scene again/],
+  ])("says which side is too old for schema %j", (schema, remedy) => {
+    const parse = (): unknown => parseManifest(JSON.stringify({ ...MANIFEST, schema }));
+    expect(parse).toThrow(Trouble);
+    expect(parse).toThrow(`schema ${SCHEMA}, the one that this page reads`);
+    try {
+      parse();
+    } catch (error) {
+      expect((error as Trouble).remedy).toMatch(remedy);
+    }
+  });
+
+  it.each([
+    ["an HTML page in its place", "<!doctype html><title>404</title>"],
+    ["half a file", JSON.stringify(MANIFEST).slice(0, 200)],
+    ["an array", "[]"],
+    ["null", "null"],
+  ])("refuses %s", (_, text) => {
+    expect(() => parseManifest(text)).toThrow(Trouble);
+  });
+
+  it.each([
+    ["models", []],
+    ["models", [{ ...MANIFEST.models[0], bytes: -1 }]],
+    ["models", [{ ...MANIFEST.models[0], width: 1.5 }]],
+    ["start", { ...MANIFEST.start, T_norm_camera: [1, 2, 3] }],
+    ["start", { ...MANIFEST.start, intrinsics: [1, 1, null, 0.5] }],
+    ["envelope", { ...MANIFEST.envelope, radius: [3, 2] }],
+    ["envelope", { ...MANIFEST.envelope, pivot: [0, 0] }],
+    ["references", [{}]],
+    ["references", [null]],
+    ["background", "white"],
+    ["poster", undefined],
+  ])("refuses unusable %s", (name, value) => {
+    expect(() => parseManifest(JSON.stringify({ ...MANIFEST, [name]: value }))).toThrow(Trouble);
+  });
+});
+
+describe("addresses", () => {
+  it("are relative to the page, under any prefix", () => {
+    expect(within("scene/", PAGE, "").href).toBe("https://host/some/where/scene/");
+    expect(within("../other/", PAGE, "").href).toBe("https://host/some/other/");
+  });
+
+  it.each([
+    "https://elsewhere/scene/",
+    "//elsewhere/",
+    "data:,x",
+    "http://host/scene/",
+    "https://[",
+  ])("never lead to another host: %s", (path) => {
+    expect(() => within(path, PAGE, "?scene=")).toThrow(Trouble);
+  });
+
+  it("of a model change with its content", () => {
+    const base = new URL("scene/", PAGE);
+    const url = modelUrl(MANIFEST.models[0]!, base);
+    expect(url.href).toBe("https://host/some/where/scene/student.fp32.onnx?v=abababababab");
+  });
+});
+
+describe("loadScene", () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("looks for manifest.json in the folder, with or without the slash", async () => {
+    const fetched: string[] = [];
+    vi.stubGlobal("fetch", async (url: URL) => {
+      fetched.push(url.href);
+      return new Response(JSON.stringify(MANIFEST));
+    });
+    for (const path of ["fox", "fox/"]) {
+      const scene = await loadScene(path, PAGE);
+      expect(scene.base.href).toBe("https://host/some/where/fox/");
+    }
+    expect(fetched).toEqual(Array(2).fill("https://host/some/where/fox/manifest.json"));
+  });
+});
