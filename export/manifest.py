@@ -76,6 +76,7 @@ class Quality:
     """Measured quality; PSNR is the mean over views of -10 log10(MSE), in dB."""
 
     views: int
+    """How many were measured; 0: none, and all figures but the last are null."""
     split: str
     background: str
     width: int

@@ -1,8 +1,9 @@
 """Which ONNX operators run on the GPU in a browser, and what a graph costs there.
 
-The table is measured: graphs of one operator in onnxruntime-web 1.30's native WebGPU provider,
-whose verbose log says where each node was placed. A node placed on the CPU means a read-back in
-every frame, so a graph with one is refused, by the node's name.
+The table is measured: graphs of one operator, float32 and int32, in onnxruntime-web 1.30.0's native
+WebGPU provider (Chromium 156, SwiftShader, November 2026), whose verbose log says where each node
+was placed. A node placed on the CPU means a read-back in every frame, so a graph with one is
+refused, by the node's name.
 """
 
 import math
@@ -13,24 +14,26 @@ from export.passes import initialisers, values
 from teacher.errors import UserError
 
 ARITHMETIC = frozenset(
-    """Abs Add Ceil Clip Cos Div Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log Max Min
-    Mish Mul Neg PRelu Pow Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum Relu Sigmoid
-    Sin Softmax Softplus Sqrt Sub Tanh""".split()
+    """Abs Add Atan Ceil Clip Cos CumSum Div Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu
+    Log Max Min Mish Mul Neg PRelu Pow Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd
+    ReduceSum Relu Sigmoid Sin Softmax Softplus Sqrt Sub Tanh""".split()
 )
 _CONTRACTIONS = frozenset("Conv ConvTranspose Gemm MatMul".split())
 _OTHERS = frozenset(
     """And AveragePool BatchNormalization Cast Concat DepthToSpace Einsum Equal Expand Flatten
-    Gather GatherElements GatherND GlobalAveragePool Greater GreaterOrEqual GroupNormalization
-    Identity InstanceNormalization LayerNormalization Less LessOrEqual MaxPool Not Or Pad Reshape
-    Resize Slice Split Squeeze Tile Transpose Unsqueeze Where""".split()
+    Gather GatherElements GatherND GlobalAveragePool Greater GreaterOrEqual Identity
+    InstanceNormalization LayerNormalization Less LessOrEqual MaxPool Not Pad Reshape Resize Slice
+    Split Squeeze Tile Transpose Unsqueeze Where""".split()
 )
 ON_GPU = ARITHMETIC | _CONTRACTIONS | _OTHERS
+_NOT_OF_INTEGERS = frozenset(("Neg", "Slice"))
 _INSTEAD = {
-    "Round": "floor(x + 0.5) instead of round",
     "GridSample": "gathers: index_select of the four neighbours",
-    "Mod": "x - floor(x / y) * y",
     "IsNaN": "another way of handling NaN (atan2 brings it along)",
-    "Atan": "another parametrisation of angles",
+    "Mod": "x - floor(x / y) * y",
+    "Or": "not (not a and not b)",
+    "Round": "floor(x + 0.5) instead of round",
+    "Sign": "where(x < 0, -1, 1)",
 }
 PHONE_BUFFER = 128 * 2**20
 """Bytes in the largest storage buffer of many Android phones (mlc-ai/web-llm#209)."""
@@ -47,8 +50,11 @@ def check_operators(model: ModelProto) -> list[str]:
     for node in model.graph.node:
         if node.op_type not in ON_GPU:
             raise _refusal(node, f"the operator {node.op_type}", _INSTEAD.get(node.op_type))
-        for kind in {found[name].kind for name in node.output} & _WIDE.keys():
+        kinds: set[int] = {found[name].kind for name in node.output}
+        for kind in kinds & _WIDE.keys():
             raise _refusal(node, _WIDE[kind], "float32, or int32 indices with index_select")
+        if node.op_type in _NOT_OF_INTEGERS and TensorProto.INT32 in kinds:
+            raise _refusal(node, f"{node.op_type} of integers", "the same in float32 before a cast")
         warnings += _warnings(node, max(found[name].bytes for name in node.output))
     return warnings
 

@@ -5,7 +5,7 @@
 * The exporter writes stack traces, shapes and class names into the file: two thirds of a small one.
 * A parameter that is only moved about (split, transposed) would be moved again for every frame.
 * `Pow(x, 2)` is `x * x` exactly; a GPU computes it as exp2(2 log2 |x|) with its coarse functions.
-* WGSL has no 64-bit integers: torch's int64 indices would run on the CPU, with a read-back.
+* WGSL has no 64-bit integers: arithmetic with torch's int64 indices would run on the CPU.
 """
 
 import math
@@ -112,12 +112,11 @@ def _narrow_constants(model: ModelProto, node: NodeProto, wide: set[str]) -> Non
 def prune(model: ModelProto) -> None:
     """Remove `Identity` nodes, and nodes and constants that no output needs."""
     graph, renamed = model.graph, {}
-    outputs = {value.name for value in graph.output}
     for node in graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
-        if node.op_type == "Identity" and node.output[0] not in outputs:
+        if node.op_type == "Identity":
             renamed[node.output[0]] = node.input[0]
-    needed, kept = outputs, []
+    needed, kept = {value.name for value in graph.output}, []
     for node in reversed(graph.node):
         if needed & {*node.output}:
             needed |= {*node.input}

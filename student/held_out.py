@@ -25,6 +25,7 @@ from teacher.pseudo.view import View, ViewRenderer
 from teacher.scene import Frame, composite_over, premultiply
 
 HELD_OUT_SEED = 2 << 20  # far from any seed of a training pool
+_MOSTLY = 0.99  # of a resampled pixel must come from pixels that count
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,31 @@ def spread(frames: Sequence[Frame], count: int) -> list[Frame]:
     return [frames[(2 * k + 1) * len(frames) // (2 * count)] for k in range(count)]
 
 
-def photographed(source: Source, frame: Frame) -> HeldOut:
-    """A frame as a held-out view; a lens's distortion is taken out of the photograph."""
-    camera = frame.camera.undistorted()
-    truth, kept = premultiply(frame.picture.rgba()), frame.picture.mask()
-    mask = torch.ones(truth.shape[:2]) if kept is None else torch.from_numpy(kept).float()
+def photographed(
+    source: Source, frame: Frame, size: tuple[int, int] | None = None
+) -> HeldOut:
+    """A frame as a held-out view; a lens's distortion is taken out of the photograph.
+
+    Args:
+        source: renders the teacher's picture.
+        frame: photograph and camera.
+        size: (height, width) to shrink the photograph to; None keeps its own.
+    """
+    camera, mask = frame.camera.undistorted(), frame.picture.mask()
+    truth = premultiply(frame.picture.rgba())
+    kept = torch.ones(truth.shape[:2]) if mask is None else torch.from_numpy(mask).float()
+    # weighted by what is kept, so that resampling mixes nothing else into it
+    picture = torch.cat([truth * kept[..., None], kept[..., None]], -1)
     if frame.camera.lens != "pinhole":
-        truth, mask = undistort(frame.camera, torch.cat([truth, mask[..., None]], -1)).split(
-            [4, 1], -1
-        )
-        mask = mask[..., 0]
-    return HeldOut(frame.name, camera, source.renderer.render(camera), truth, mask > 0.99)
+        picture = undistort(frame.camera, picture)
+    if size is not None:
+        camera = camera.resized(size[1], size[0])
+        picture = F.interpolate(picture.permute(2, 0, 1)[None], size, mode="area")[0].permute(1, 2, 0)
+    truth, weight = picture.split([4, 1], -1)
+    truth = truth / weight.clamp_min(1e-6)
+    return HeldOut(
+        frame.name, camera, source.renderer.render(camera), truth, weight[..., 0] > _MOSTLY
+    )
 
 
 def imagined(source: Source, number: int, size: tuple[int, int]) -> HeldOut:

@@ -1,6 +1,6 @@
-"""AdamW with a learning rate for networks and one for feature planes, a schedule over a budget, and averaged weights.
+"""AdamW with a learning rate for networks and one for feature grids, a schedule over a budget, and averaged weights.
 
-A plane's texel is touched by few pixels per picture and starts near zero, so planes want a larger rate than the networks
+A grid's node is touched by few pixels per picture and starts near zero, so grids want a larger rate than the networks
 (notes/student.md, appendix B). The schedule runs over the *fraction of the budget* that is used up, be the budget minutes
 or steps: a run always ends annealed.
 """
@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from student.models.planes import FeaturePlanes
+from student.models.grids import FeatureGrids
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class OptimiserConfig:
 
     learning_rate: float = 5e-3
     """Peak learning rate of the networks."""
-    planes_rate: float = 2e-2
-    """Peak learning rate of the feature planes."""
+    grids_rate: float = 2e-2
+    """Peak learning rate of the feature grids."""
     weight_decay: float = 0.01
-    """Decoupled decay of the networks' weights; planes have none."""
+    """Decoupled decay of the networks' weights; grids have none."""
     betas: tuple[float, float] = (0.9, 0.999)
     """Decay of Adam's first and second moment."""
     warmup: float = 0.03
@@ -50,10 +50,10 @@ class StudentOptimiser:
 
     def __init__(self, model: nn.Module, config: OptimiserConfig) -> None:
         self.model, self.config = model, config
-        planes, networks = split_parameters(model)
+        grids, networks = split_parameters(model)
         groups = [
             {"params": networks, "lr": config.learning_rate, "weight_decay": config.weight_decay},
-            {"params": planes, "lr": config.planes_rate, "weight_decay": 0.0},
+            {"params": grids, "lr": config.grids_rate, "weight_decay": 0.0},
         ]
         self.adam = torch.optim.AdamW(
             [group for group in groups if group["params"]], betas=config.betas, fused=True
@@ -104,12 +104,12 @@ class StudentOptimiser:
 
 
 def split_parameters(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """(feature planes, everything else)."""
-    planes = [
+    """(feature grids, everything else)."""
+    grids = [
         parameter
         for module in model.modules()
-        if isinstance(module, FeaturePlanes)
+        if isinstance(module, FeatureGrids)
         for parameter in module.parameters()
     ]
-    known = {id(parameter) for parameter in planes}
-    return planes, [p for p in model.parameters() if id(p) not in known]
+    known = {id(parameter) for parameter in grids}
+    return grids, [p for p in model.parameters() if id(p) not in known]

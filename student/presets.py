@@ -53,8 +53,8 @@ class TrainConfig:
     """CPU threads of training; None: half of them, the teacher renders on the others."""
     log_every: int = 20
     """Steps between rows of the log."""
-    eval_seconds: float = 20.0
-    """Seconds between measurements on held-out views (with --steps: ten times in all)."""
+    eval_points: int = 15
+    """Measurements on held-out views, spread evenly over the budget; the last is at its end."""
     eval_views: int = 6
     """Held-out views measured then."""
     save_seconds: float = 30.0
@@ -66,7 +66,7 @@ class TrainConfig:
 
 
 PAPER = MobileR2LConfig(
-    sampling="planes", activation="gelu", norm="batch", upsampling="transposed"
+    sampling="planes", activation="gelu", norm="batch", stages="transposed"
 )
 """The network of the paper, layer by layer."""
 
@@ -83,7 +83,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             pool=PoolConfig(capacity=4000, first=64),
             minutes=240.0,
             batch=10,
-            eval_seconds=300.0,
+            eval_points=100,
         ),
     ),
     "mobile_r2l_paper": (
@@ -97,7 +97,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             pool=PoolConfig(capacity=10_000, first=64),
             minutes=1440.0,
             batch=40,
-            eval_seconds=600.0,
+            eval_points=100,
         ),
     ),
     "test": (
@@ -105,9 +105,9 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
         TrainConfig(
             model=TinyConfig(
                 upsampling=8,
-                points=4,
+                points=12,
+                volume=(24,),
                 octaves=4,
-                ray_planes=(16, 32),
                 width=32,
                 blocks=2,
                 surface_planes=(64,),
@@ -116,7 +116,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             ),
             pool=PoolConfig(capacity=64, first=8),
             minutes=0.5,
-            eval_seconds=10.0,
+            eval_points=3,
             eval_views=2,
         ),
     ),

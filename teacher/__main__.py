@@ -1,26 +1,28 @@
-"""`python -m teacher {train,eval,render,bench,demo}`: the first stage's command line."""
+"""`python -m teacher {train,eval,render,bench,views,demo}`: the first stage's command line."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 
+from teacher.cli import run_command_line
 from teacher.errors import exit_on_user_error
 from teacher.presets import PRESETS, DataConfig, TrainConfig
 
 Background = Literal["white", "black"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Train:
     """Train a teacher; the same command resumes an interrupted run."""
 
-    train: Annotated[TrainConfig, tyro.conf.arg(name="")]
+    preset: ClassVar[str]
     data: Annotated[DataConfig, tyro.conf.arg(name="")]
     output: Path
     """Run folder to write."""
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")]
 
     def run(self) -> None:
         """Train."""
@@ -89,6 +91,40 @@ class Bench:
 
 
 @dataclass(frozen=True)
+class Views:
+    """Store views of a teacher as shards: pseudo-data for several machines, or to look at."""
+
+    source: str
+    """A teacher's run folder, or "demo"."""
+    output: Path
+    """Folder to write; the same command goes on where it stopped."""
+    views: int = 1000
+    """Number of views; the training cameras come first."""
+    size: int | None = None
+    """Height and width in pixels; None: the training cameras' size."""
+    shard_size: int = 100
+    """Views in one file."""
+    part: tuple[int, int] = (0, 1)
+    """(k, n): of n machines, this is the k-th and writes every n-th shard."""
+    seed: int = 0
+    """Seed of the cameras."""
+
+    def run(self) -> None:
+        """Render and store."""
+        from teacher.pseudo.source import open_source
+        from teacher.pseudo.store import write_store
+
+        source = open_source(self.source)
+        size = None if self.size is None else (self.size, self.size)
+        report = write_store(
+            *(source, self.output, self.views, self.shard_size, self.seed),
+            size=size,
+            part=self.part,
+        )
+        print(report)
+
+
+@dataclass(frozen=True)
 class Demo:
     """Render the built-in scene in NeRF-synthetic layout."""
 
@@ -108,25 +144,9 @@ class Demo:
         write_demo_scene(self.output, size=self.size, train=self.train, test=self.test)
 
 
-def _train_presets() -> Any:
-    return tyro.extras.subcommand_type_from_defaults(
-        {
-            name: Train(preset, DataConfig(data=tyro.MISSING), output=tyro.MISSING)
-            for name, (_, preset) in PRESETS.items()
-        },
-        {name: description for name, (description, _) in PRESETS.items()},
-        prefix_names=False,
-    )
-
-
 def main() -> None:
     """Parse the command line and run its verb."""
-    train = tyro.conf.subcommand("train", description=Train.__doc__, prefix_name=False)
-    verbs = [Annotated[_train_presets(), train]] + [
-        Annotated[kind, tyro.conf.subcommand(kind.__name__.lower(), prefix_name=False)]
-        for kind in (Eval, Render, Bench, Demo)
-    ]
-    tyro.cli(Union[tuple(verbs)], prog="python -m teacher").run()  # noqa: UP007 - built at run time
+    run_command_line("python -m teacher", Train, PRESETS, (Eval, Render, Bench, Views, Demo))
 
 
 if __name__ == "__main__":

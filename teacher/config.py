@@ -41,6 +41,9 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         inner = typing.get_args(kind)
         kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
         return tuple(_read(k, v, where) for k, v in zip(kinds, value, strict=True))
+    if typing.get_origin(kind) is dict:
+        _, inner = typing.get_args(kind)
+        return {key: _read(inner, item, f"{where}.{key}") for key, item in value.items()}
     return Path(value) if kind is Path else value
 
 

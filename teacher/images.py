@@ -52,9 +52,10 @@ def write_mp4(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: int
         stream = container.add_stream("libx264", rate=Fraction(fps))
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": "18"}
-        for frame in frames:
+        for k, frame in enumerate(frames):
             height, width = (side // 2 * 2 for side in frame.shape[:2])
-            stream.width, stream.height = width, height
+            if k == 0:
+                stream.width, stream.height = width, height
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]))
             container.mux(stream.encode(picture))
         container.mux(stream.encode())

@@ -10,6 +10,7 @@ that steps depend on: a killed and resumed run equals an uninterrupted one bit f
 import copy
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -44,7 +45,7 @@ class Trainer:
         self.optimiser = FieldOptimiser(self.field, config.optimiser)
         self.step, self.rays, self.seconds = 0, config.first_rays, 0.0
 
-    def train_step(self) -> dict[str, float]:
+    def train_step(self) -> dict[str, Any]:
         """One step; returns what the log wants to know."""
         generator = torch.Generator().manual_seed(_mix(self.config.seed, self.step))
         if self.step % self.config.sampler.update_every == 0:
@@ -86,14 +87,14 @@ class Trainer:
         field.load_state_dict(self.optimiser.averaged())
         return Teacher(field.eval(), self.sampler, self.config.render, describe_scene(self.scene))
 
-    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Tensors and numbers that `load` needs to go on from here."""
         tensors = {f"field.{k}": v for k, v in self.field.state_dict().items()}
         tensors |= {f"sampler.{k}": v for k, v in self.sampler.state_dict().items()}
         tensors |= {f"optimiser.{k}": v for k, v in self.optimiser.state().items()}
         return tensors, {"step": self.step, "rays": self.rays, "seconds": self.seconds}
 
-    def load(self, tensors: dict[str, torch.Tensor], numbers: dict[str, float]) -> None:
+    def load(self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any]) -> None:
         """The inverse of `state`."""
         self.field.load_state_dict(_under("field.", tensors))
         self.sampler.load_state_dict(_under("sampler.", tensors))
@@ -107,11 +108,13 @@ def train(data: DataConfig, config: TrainConfig, output: Path) -> None:
 
     Raises UserError for bad data, or if `output` holds a run with other settings.
     """
-    checkpoint.claim_run(output, to_plain({"data": data, "train": config}))
+    settings = to_plain({"data": data, "train": config})
     if checkpoint.is_complete(output):
+        checkpoint.claim_run(output, settings)
         print(f"{output}: already trained")
         return
     trainer = Trainer(data.load(), config)
+    checkpoint.claim_run(output, settings)
     log = checkpoint.Log(output / "log.jsonl")
     write_json(output / "scene.json", to_plain(describe_scene(trainer.scene)))
     _resume(trainer, output, log)
@@ -142,7 +145,7 @@ def _run(trainer: Trainer, output: Path, log: checkpoint.Log) -> None:
     bar.close()
 
 
-def _held_out(trainer: Trainer) -> dict[str, float]:
+def _held_out(trainer: Trainer) -> dict[str, Any]:
     """A log row: PSNR on a few test views over white (not counted as training time)."""
     frames = trainer.scene.splits["test"]
     stride = max(1, len(frames) // trainer.config.eval_views)

@@ -10,7 +10,7 @@ cell is therefore the centre of its block of `upsampling` x `upsampling` pixels,
 
 from abc import ABC, abstractmethod
 from copy import deepcopy
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -63,7 +63,7 @@ class LightField(nn.Module, ABC):
         )
         return height // self.upsampling, width // self.upsampling
 
-    def for_export(self) -> Self:
+    def for_export(self) -> "LightField":
         """A copy in evaluation mode, made only of operations that a browser's WebGPU provider has.
 
         Every part that has an `exported()` form (feature planes: gathers in place of GridSample) is replaced by it;

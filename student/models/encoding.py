@@ -26,16 +26,20 @@ def clip_to_box(
 
     The slab test (Kay and Kajiya 1986): the ray is inside all three slabs between the last entry and the first exit.
     A ray that misses leaves before it enters; both distances then collapse onto the middle of the two, which is
-    continuous across the silhouette. Behind the camera they collapse onto 0. Finite for axis-parallel rays.
+    continuous across the silhouette, but no farther than the box's own farthest corner could be. Behind the camera
+    they collapse onto 0. Finite for axis-parallel rays.
     """
     centre = (0.5 * (aabb[1] + aabb[0]))[None, :, None, None]
     half = (0.5 * (aabb[1] - aabb[0]))[None, :, None, None]
     safe = torch.where(directions.abs() < PARALLEL, torch.full_like(directions, PARALLEL), directions)
-    middle, reach = (centre - origins) / safe, half / safe.abs()
-    enter = (middle - reach).amax(1, keepdim=True)
-    leave = (middle + reach).amin(1, keepdim=True)
+    middle, extent = (centre - origins) / safe, half / safe.abs()
+    enter = (middle - extent).amax(1, keepdim=True)
+    leave = (middle + extent).amin(1, keepdim=True)
     mean, length = 0.5 * (enter + leave), 0.5 * torch.relu(leave - enter)
-    return torch.relu(mean - length), torch.relu(mean + length)
+    reach = (centre - origins).square().sum(1, keepdim=True).sqrt() + half.square().sum().sqrt()
+    near, far = torch.relu(mean - length), torch.relu(mean + length)
+    # the smaller of two tensors by relu, since Min has no WebGPU kernel
+    return reach - torch.relu(reach - near), reach - torch.relu(reach - far)
 
 
 def points_between(

@@ -58,7 +58,7 @@ class MobileR2LConfig:
     """Nonlinearity everywhere."""
     norm: Norm = "none"
     """Normalisation inside residual blocks."""
-    upsampling: Upsampling = "shuffle"
+    stages: Upsampling = "shuffle"
     """How the picture grows."""
     factors: tuple[int, ...] = (2, 2, 2)
     """Enlargement of each stage; (2, 2, 3) is the paper's for forward-facing scenes."""
@@ -66,6 +66,11 @@ class MobileR2LConfig:
     """Channels behind each stage."""
     stage_blocks: int = 2
     """Residual blocks behind each stage."""
+
+    @property
+    def upsampling(self) -> int:
+        """Output pixels per ray, along each side."""
+        return math.prod(self.factors)
 
     def build(self, aabb: Float[Tensor, "2 3"]) -> "MobileR2L":
         """The network, freshly initialised, for a scene within `aabb`."""
@@ -76,7 +81,7 @@ class MobileR2L(LightField):
     """The network of `MobileR2LConfig`; see the module's docstring."""
 
     def __init__(self, config: MobileR2LConfig, aabb: Float[Tensor, "2 3"]) -> None:
-        super().__init__(math.prod(config.factors), aabb)
+        super().__init__(config.upsampling, aabb)
         self.octaves = config.octaves
         self.sampler = {"box": BoxPoints, "planes": PlanePoints}[config.sampling](config.points)
         encoded = 3 * config.points * (2 * config.octaves + 1)
@@ -170,7 +175,7 @@ def _stages(config: MobileR2LConfig) -> list[nn.Module]:
     for number, (channels, factor) in enumerate(zip(config.channels, config.factors, strict=True)):
         # only the first stage mixes neighbours when shuffling: it is where that is cheapest
         kernel = 3 if number == 0 else 1
-        stages.append(upsample(config.upsampling, inputs, channels, factor, kernel))
+        stages.append(upsample(config.stages, inputs, channels, factor, kernel))
         stages += _residual_blocks(config, channels, config.stage_blocks)
         inputs = channels
     return stages

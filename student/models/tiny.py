@@ -1,6 +1,6 @@
 """`tiny`: the surface-guided student, made for CPUs and for phones.
 
-    coarse rays -> points in the box -> feature planes + frequencies -> 1x1 residual body -> 3x3 conv -> PixelShuffle
+    coarse rays -> points in the box -> feature volume (+ frequencies of three) -> 1x1 residual body -> 3x3 conv -> PixelShuffle
         -> per pixel: depth fraction, alpha, a few features                       (where the ray ends: smooth, easy)
     per pixel: point = origin + depth * direction -> feature planes there + features + direction -> small 1x1 head -> RGB
                                                                                   (what is there: detail, in the planes)
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from student.models.base import LightField, LightFieldOutput, grid_rays
 from student.models.blocks import LongSkip, ResidualBlock, ShuffleUpsample
 from student.models.encoding import clip_to_box, encode_frequencies, points_between, to_unit_box
-from student.models.planes import FeaturePlanes
+from student.models.grids import PLANES, VOLUME, FeatureGrids
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,16 @@ class TinyConfig:
 
     upsampling: int = 4
     """Output pixels per coarse ray, along each side."""
-    points: int = 8
-    """Points along each coarse ray at which the ray network sees the scene."""
-    octaves: int = 6
-    """Frequencies of the points' encoding: 2^0 ... 2^(octaves - 1)."""
-    ray_planes: tuple[int, ...] = (16, 32, 64, 128)
-    """Resolutions of the feature planes that the ray network reads."""
-    ray_features: int = 2
+    points: int = 32
+    """Points along each coarse ray at which the ray network reads the feature volume."""
+    volume: tuple[int, ...] = (48,)
+    """Resolutions of the feature volume."""
+    volume_features: int = 2
     """Channels of each of them."""
+    encoded_points: int = 3
+    """Points along each coarse ray whose position the ray network is told."""
+    octaves: int = 6
+    """Frequencies of their encoding: 2^0 ... 2^(octaves - 1)."""
     width: int = 64
     """Channels of the ray network."""
     blocks: int = 5
@@ -60,9 +62,13 @@ class Tiny(LightField):
     def __init__(self, config: TinyConfig, aabb: Float[Tensor, "2 3"]) -> None:
         super().__init__(config.upsampling, aabb)
         self.octaves, self.features = config.octaves, config.features
-        self.register_buffer("fractions", torch.linspace(0, 1, config.points), persistent=False)
-        self.ray_planes = FeaturePlanes(config.ray_planes, config.ray_features)
-        inputs = config.points * (self.ray_planes.channels + 3 * (2 * config.octaves + 1))
+        self.fractions: Float[Tensor, " points"]
+        self.encoded: Float[Tensor, " encoded"]
+        for name, count in (("fractions", config.points), ("encoded", config.encoded_points)):
+            self.register_buffer(name, torch.linspace(0, 1, count), persistent=False)
+        self.volume = FeatureGrids(VOLUME, config.volume, config.volume_features)
+        inputs = config.points * self.volume.channels
+        inputs += config.encoded_points * 3 * (2 * config.octaves + 1)
         width = config.width
         self.body = nn.Sequential(
             nn.Conv2d(inputs, width, 1),
@@ -71,7 +77,7 @@ class Tiny(LightField):
         )
         self.mix = nn.Conv2d(width, width, 3, padding=1)
         self.tail = ShuffleUpsample(width, 2 + config.features, config.upsampling)
-        self.surface_planes = FeaturePlanes(config.surface_planes, config.surface_features)
+        self.surface_planes = FeatureGrids(PLANES, config.surface_planes, config.surface_features)
         seen = self.surface_planes.channels + 1 + config.features + 3
         self.head = nn.Sequential(
             nn.Conv2d(seen, config.head_width, 1),
@@ -105,9 +111,11 @@ class Tiny(LightField):
         origins: Float[Tensor, "batch 3 height width"],
         directions: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, "batch inputs height width"]:
-        """What the ray network sees of each coarse ray: plane features and frequencies of its points in the box."""
+        """What the ray network sees of each coarse ray: features along it, and where it is."""
         near, far = clip_to_box(origins, directions, self.aabb)
-        points = points_between(origins, directions, near, far, self.fractions)
-        points = to_unit_box(points, self.aabb)
-        frequencies = encode_frequencies(points.flatten(1, 2), self.octaves)
-        return torch.cat([self.ray_planes(points), frequencies], 1)
+        seen, encoded = (
+            to_unit_box(points_between(origins, directions, near, far, fractions), self.aabb)
+            for fractions in (self.fractions, self.encoded)
+        )
+        frequencies = encode_frequencies(encoded.flatten(1, 2), self.octaves)
+        return torch.cat([self.volume(seen), frequencies], 1)

@@ -11,10 +11,10 @@ contiguous rows, on which torch vectorises. Every solid lives in its own frame: 
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 NEAR = 1e-4
@@ -23,11 +23,12 @@ LIFT = 2e-3
 """Secondary rays start this far off the surface they leave."""
 
 
+@runtime_checkable
 class Surface(Protocol):
     """The boundary of a solid that rays reach from outside."""
 
     @property
-    def radius(self) -> float:
+    def bound(self) -> float:
         """Radius of a sphere around the origin that contains the solid."""
         ...
 
@@ -62,8 +63,8 @@ def unit(v: Float[Tensor, "3 n"]) -> Float[Tensor, "3 n"]:
 
 
 def take(
-    v: Float[Tensor, "*rows n"], index: Int[Tensor, " picked"]
-) -> Float[Tensor, "*rows picked"]:
+    v: Shaped[Tensor, "*rows n"], index: Int[Tensor, " picked"]
+) -> Shaped[Tensor, "*rows picked"]:
     """Columns `index` of `v`; five times as fast as v[:, index]."""
     return v.index_select(-1, index)
 
@@ -108,6 +109,11 @@ class Sphere:
     radius: float
     convex = True
 
+    @property
+    def bound(self) -> float:
+        """See `Surface`."""
+        return self.radius
+
     def intersect(
         self, o: Float[Tensor, "3 n"], d: Float[Tensor, "3 n"], limit: Float[Tensor, " n"]
     ) -> Float[Tensor, " n"]:
@@ -131,7 +137,7 @@ class Box:
     convex = True
 
     @property
-    def radius(self) -> float:
+    def bound(self) -> float:
         """See `Surface`."""
         return math.sqrt(3) * self.half
 
@@ -163,6 +169,11 @@ class Disc:
     radius: float
     height: float
     convex = True
+
+    @property
+    def bound(self) -> float:
+        """See `Surface`."""
+        return math.hypot(self.radius, self.height)
 
     def intersect(
         self, o: Float[Tensor, "3 n"], d: Float[Tensor, "3 n"], limit: Float[Tensor, " n"]

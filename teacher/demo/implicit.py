@@ -19,7 +19,7 @@ _HIT = 1e-4  # marching ends this close to the surface
 _MIN_STEP = (
     2e-3  # hurries grazing rays along; one may overshoot by this much, which polishing undoes
 )
-_ROUNDS = 16  # rays that have not come to an end by then would graze for ever
+_ROUNDS = 32  # all rays have come to an end well before
 _STEPS_PER_ROUND = 4  # sorting out the finished rays costs as much as a step
 _SECANT_STEPS = 3
 _SECANT_START = 1e-3  # length of the first chord
@@ -28,8 +28,12 @@ _SECANT_START = 1e-3  # length of the first chord
 class Implicit(ABC):
     """A solid that is the negative region of `distance`."""
 
-    radius: float
     convex = False
+
+    @property
+    @abstractmethod
+    def bound(self) -> float:
+        """See `Surface`."""
 
     @abstractmethod
     def distance(self, p: Float[Tensor, "3 n"]) -> Float[Tensor, " n"]:
@@ -39,7 +43,7 @@ class Implicit(ABC):
         self, o: Float[Tensor, "3 n"], d: Float[Tensor, "3 n"], limit: Float[Tensor, " n"]
     ) -> Float[Tensor, " n"]:
         """See `Surface`; only rays that cross the bounding sphere are marched."""
-        enter, leave = sphere_interval(o, d, self.radius)
+        enter, leave = sphere_interval(o, d, self.bound)
         leave = torch.minimum(leave, limit)
         t = torch.full_like(limit, math.inf)
         index = indices((enter < leave) & (leave > NEAR))
@@ -110,9 +114,15 @@ class Vase(Implicit):
     wall: float
     floor: float
     """Thickness of the bottom."""
-    radius: float
+    widest: float
+    """Upper bound of r(z)."""
 
     _SAFETY = 0.85  # shortens (rho - r) / sqrt(1 + r'^2), a first-order distance, to a bound
+
+    @property
+    def bound(self) -> float:
+        """See `Surface`."""
+        return math.hypot(0.5 * self.height + self.wall, self.widest)
 
     def distance(self, p: Float[Tensor, "3 n"]) -> Float[Tensor, " n"]:
         """See `Surface`."""
@@ -161,7 +171,7 @@ class Knot(Implicit):
     )
 
     @property
-    def radius(self) -> float:  # type: ignore[override]
+    def bound(self) -> float:
         """See `Surface`."""
         return self.ring + self.strand + self.tube
 

@@ -64,7 +64,7 @@ def _box() -> Thing:
 def _vase() -> Thing:
     profile = (0.24, 1.08, -1.3, -3.42, 5.14, -1.4)
     height = 0.92
-    solid = Vase(profile, height, wall=0.03, floor=0.3, radius=0.55)
+    solid = Vase(profile, height, wall=0.03, floor=0.3, widest=0.395)
     glaze = Material((0.05, 0.05, 0.05), 0.03, Plain((0.02, 0.17, 0.29)))
     return Thing("vase", solid, glaze, (-0.42, 0.55, 0.5 * height))
 

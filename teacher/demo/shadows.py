@@ -34,7 +34,7 @@ def ambient_openness(
     clearances = [torch.full_like(p[0], height) for height, _ in _PROBES]
     for k, thing in enumerate(scene.things):
         local = thing.to_local(p)
-        reach = 2 * _PROBES[-1][0] + thing.surface.radius
+        reach = 2 * _PROBES[-1][0] + thing.surface.bound
         pick = indices((dot(local, local) < reach**2) & _exposed_to(thing, k, owner))
         local, normal = take(local, pick), thing.turn_to_local(take(n, pick))
         for clearance, (height, _) in zip(clearances, _PROBES, strict=True):
@@ -101,7 +101,7 @@ def _in_the_way(
     thing: Thing, p: Float[Tensor, "3 n"], d: Float[Tensor, "3 1"], spread: float
 ) -> Bool[Tensor, " n"]:
     """Whether a thing may come into the cone from `p` along `d` that widens by `spread`."""
-    radius = thing.surface.radius
+    radius = thing.surface.bound
     closest = -(d[0] * p[0] + d[1] * p[1] + d[2] * p[2])
     q = p + closest * d
     near = (dot(q, q) < (radius + spread * (closest + radius)).square()) & (closest > -radius)

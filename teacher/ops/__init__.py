@@ -1,9 +1,9 @@
-"""The teacher's kernels: one folder per op, one source for CUDA and for the CPU, a pure-torch reference beside it.
+"""The teacher's kernels: one folder per op, and one source for CUDA and for the CPU.
 
-    teacher/ops/<op>/__init__.py    checks, dispatch on the tensors' device, autograd
-                     reference.py   the op's definition in plain torch: oracle of the kernels, and their fallback
-                     kernel.cu      CUDA C++ without headers, which NVRTC compiles for a GPU and g++ for a CPU
+    teacher/ops/<op>/__init__.py   the op: checks, dispatch on the tensors' device, autograd
+                     reference.py  its definition in plain torch: the kernels' oracle and fallback
+                     kernel.cu     CUDA C++ without headers, for NVRTC (a GPU) and g++ (a CPU)
 
-`build.py` compiles and caches, `launch.py` chooses and starts. An op's wrapper and its reference have one name and one
-signature. A new op is a new folder: the tests discover it.
+`build.py` compiles and caches, `launch.py` chooses a build and starts it. An op and its reference
+have one name and one signature. A new op is a new folder: the tests discover it.
 """

@@ -1,19 +1,21 @@
 """The one place that compiles kernels and keeps the results on disk.
 
-    prelude.cuh + <op>/kernel.cu + constants ──┬─ g++   ─► <op>-<key>.so      for CPU tensors
-              (one source, no headers)         └─ NVRTC ─► <op>-<key>.cubin   for CUDA tensors; needs no nvcc
+    prelude.cuh + <op>/kernel.cu + constants ─┬─ g++   ─► <op>-<key>.so     for CPU tensors
+              (one source, no headers)        └─ NVRTC ─► <op>-<key>.cubin  for CUDA tensors
 
-The key hashes the source, the flags, the compiler and the processor, so that a stale or foreign file is never loaded.
-Files appear whole, under their final name: several processes may build the same kernel at once. Nothing is compiled at
-import. A compile that fails raises with the compiler's log.
+The key hashes the source, the flags, the compiler and the processor, so that no stale or foreign
+file is loaded. Files appear whole, under their final name: several processes may build the same
+kernel at once. Nothing is compiled at import. A compile that fails raises with the compiler's log.
 """
 
 import functools
 import hashlib
+import importlib
 import os
 import shlex
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +25,12 @@ from teacher.errors import UserError
 from teacher.files import replacing
 
 FOLDER = Path(__file__).parent
-# No -ffast-math: its start-up code would flush denormals to zero in the whole process, and NaN checks would go.
+# No -ffast-math: loading such a library flushes denormals to zero in the whole process (GCC < 13).
 CXX_FLAGS = (
     *("-x", "c++", "-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC"),
     *("-fno-math-errno", "-fno-trapping-math"),
 )
+_building = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Kernels:
     """Forbid fused multiply-add, so that float32 results equal torch's bit for bit."""
 
     def source(self) -> str:
-        """The text that both compilers read; `#line` keeps their messages pointing at `kernel.cu`."""
+        """The text that both compilers read; `#line` makes their messages point at `kernel.cu`."""
         defines = "".join(f"#define {name} {value}\n" for name, value in self.constants)
         prelude = (FOLDER / "prelude.cuh").read_text()
         kernel = (FOLDER / self.op / "kernel.cu").read_text()
@@ -56,58 +59,62 @@ def cache_folder() -> Path:
 
 
 def compiler() -> tuple[str, ...] | None:
-    """The C++ compiler's command: `$CXX` (arguments allowed), else g++, c++ or clang++; None without one.
+    """The C++ compiler's command: `$CXX` with its arguments, else g++, c++ or clang++, else None.
 
     Raises:
         UserError: `$CXX` names something that cannot be run.
     """
-    given = os.environ.get("CXX")
-    if not given:
-        found = filter(None, map(shutil.which, ("g++", "c++", "clang++")))
-        return next(((path,) for path in found), None)
-    command = tuple(shlex.split(given))
-    if shutil.which(command[0]) is None:
-        expected = "a C++ compiler that can be run"
-        raise UserError("the environment variable CXX", given, expected, "correct it or unset it")
-    return command
+    return _find_compiler(os.environ.get("CXX"), os.environ.get("PATH"))
 
 
 def library(kernels: Kernels) -> Path:
     """The shared library of `kernels` for this CPU, compiled unless the cache has it.
 
     Raises:
-        UserError: the compiler failed; its log is in the message.
+        UserError: the compiler failed (its log is in the message), or there is none.
     """
     command = compiler()
-    assert command is not None, "ask launch.backend first"
-    contract = ("-ffp-contract=off",) if kernels.exact else ()
-    flags = (*CXX_FLAGS, *contract)
+    if command is None:
+        raise _failed("g++", "no C++ compiler was found")
+    flags = (*CXX_FLAGS, *(["-ffp-contract=off"] if kernels.exact else []))
     source = kernels.source()
     key = _key(source, *flags, _compiler_identity(command, flags))
     return _cached(f"{kernels.op}-{key}.so", lambda path: _run_cxx(command, flags, source, path))
 
 
 def cubin(kernels: Kernels, arch: str) -> bytes:
-    """The machine code of `kernels` for GPUs of `arch` ("sm_90"), compiled unless the cache has it."""
+    """The machine code of `kernels` for GPUs of `arch`, compiled unless the cache has it.
+
+    Args:
+        kernels: what to compile.
+        arch: the GPU's architecture, as "sm_90".
+
+    Raises:
+        UserError: NVRTC is not installed, or refused the source (its log is in the message).
+    """
     source = kernels.source()
     options = ("-fmad=false",) if kernels.exact else ()
-    key = _key(source, arch, *options, str(_nvrtc().nvrtcVersion()))
+    key = _key(source, *options, str(_nvrtc().nvrtcVersion()))
     name = f"{kernels.op}-{arch}-{key}.cubin"
     path = _cached(name, lambda path: path.write_bytes(compile_cubin(source, arch, options)))
     return path.read_bytes()
 
 
 def compile_cubin(source: str, arch: str, options: tuple[str, ...] = ()) -> bytes:
-    """Compile CUDA C++ `source` with NVRTC to machine code for `arch`; needs neither a GPU nor a driver.
+    """Compile CUDA C++ by NVRTC to machine code; needs neither a GPU nor a driver.
+
+    Args:
+        source: the whole program.
+        arch: the GPU's architecture, as "sm_90".
+        options: NVRTC's command line, beside architecture and language.
 
     Raises:
         UserError: NVRTC is not installed, or refused the source (its log is in the message).
     """
     nvrtc = _nvrtc()
-    arguments = [f"-arch={arch}", "-std=c++17", *options]
+    arguments = [o.encode() for o in (f"-arch={arch}", "-std=c++17", *options)]
     program = checked(nvrtc.nvrtcCreateProgram(source.encode(), b"kernel.cu", 0, [], []))
-    encoded = [argument.encode() for argument in arguments]
-    (status,) = nvrtc.nvrtcCompileProgram(program, len(encoded), encoded)
+    (status,) = nvrtc.nvrtcCompileProgram(program, len(arguments), arguments)
     if int(status):
         log = _nvrtc_output(program, nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog)
         raise _failed(f"NVRTC for {arch}", log.decode(errors="replace").rstrip("\0"))
@@ -117,37 +124,45 @@ def compile_cubin(source: str, arch: str, options: tuple[str, ...] = ()) -> byte
 
 
 def has_nvrtc() -> bool:
-    """Whether `compile_cubin` can work here: NVRTC comes with torch's CUDA build, or with the extra `nvrtc`."""
+    """Whether `compile_cubin` works here: by torch's CUDA build, or by the extra `nvrtc`."""
     try:
         return bool(_nvrtc())
     except UserError:
         return False
 
 
-def _key(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+def checked(result: tuple[Any, ...]) -> Any:
+    """The value of a cuda-bindings call, which returns (status, value); raises on a bad status."""
+    status, *values = result
+    if int(status):
+        raise RuntimeError(f"a CUDA call failed: {status!r}")
+    return values[0] if values else None
 
 
-def _cached(name: str, build: Callable[[Path], Any]) -> Path:
-    path = cache_folder() / name
-    if not path.exists():
-        with replacing(path) as partial:
-            build(partial)
-    return path
-
-
-def _run_cxx(command: tuple[str, ...], flags: tuple[str, ...], source: str, path: Path) -> None:
-    arguments = [*command, *flags, "-", "-o", str(path)]
-    done = subprocess.run(arguments, input=source, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise _failed(shlex.join(arguments), done.stderr)
+@functools.cache
+def _find_compiler(given: str | None, path: str | None) -> tuple[str, ...] | None:
+    if not given:
+        found = (shutil.which(name, path=path) for name in ("g++", "c++", "clang++"))
+        return next(((command,) for command in found if command), None)
+    command = tuple(shlex.split(given))
+    if shutil.which(command[0], path=path) is None:
+        expected = "a C++ compiler that can be run"
+        raise UserError("the environment variable CXX", given, expected, "correct it or unset it")
+    return command
 
 
 @functools.cache
 def _compiler_identity(command: tuple[str, ...], flags: tuple[str, ...]) -> str:
-    """The macros that the compiler predefines: its version, and all that -march=native found on this CPU."""
-    arguments = [*command, *flags, "-dM", "-E", "-"]
-    done = subprocess.run(arguments, input="", capture_output=True, text=True, check=False)
+    """The macros it predefines: its version, and all that -march=native found on this CPU."""
+    return _output_of([*command, *flags, "-dM", "-E", "-"], "")
+
+
+def _run_cxx(command: tuple[str, ...], flags: tuple[str, ...], source: str, path: Path) -> None:
+    _output_of([*command, *flags, "-", "-o", str(path)], source)
+
+
+def _output_of(arguments: list[str], text: str) -> str:
+    done = subprocess.run(arguments, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise _failed(shlex.join(arguments), done.stderr)
     return done.stdout
@@ -157,15 +172,39 @@ def _failed(command: str, log: str) -> UserError:
     return UserError(
         "compiling a kernel",
         f"{command}\n{log}",
-        "a compiler that accepts it (g++ 9 or newer, clang with OpenMP, NVRTC 12 or newer)",
-        "name another compiler in CXX, or set POCKETFIELD_OPS=reference to run without compiled kernels",
+        "a compiler that accepts it: g++ 9 or newer, clang++ with OpenMP, NVRTC 12 or newer",
+        "name a compiler in CXX, or set POCKETFIELD_OPS=reference to go without (slower)",
     )
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+
+
+def _cached(name: str, build: Callable[[Path], Any]) -> Path:
+    path = cache_folder() / name
+    with _building:  # a process builds under a name of its own, but its threads would share that
+        if not path.exists():
+            _build(path, build)
+    return path
+
+
+def _build(path: Path, build: Callable[[Path], Any]) -> None:
+    try:
+        with replacing(path) as partial:
+            build(partial)
+    except (PermissionError, NotADirectoryError) as error:
+        raise UserError(
+            "the cache of compiled kernels",
+            str(error),
+            "a folder that can be written to",
+            "name one in the environment variable POCKETFIELD_CACHE",
+        ) from error
 
 
 def _nvrtc() -> Any:
     try:
-        from cuda.bindings import nvrtc
-
+        nvrtc = importlib.import_module("cuda.bindings.nvrtc")
         nvrtc.nvrtcVersion()
     except (ImportError, RuntimeError) as error:
         raise UserError(
@@ -177,16 +216,8 @@ def _nvrtc() -> Any:
     return nvrtc
 
 
-def checked(result: tuple[Any, ...]) -> Any:
-    """The value of a cuda-bindings call, which returns (status, value); raises if the status is not success."""
-    status, *values = result
-    if int(status):
-        raise RuntimeError(f"CUDA call failed: {status!r}")
-    return values[0] if values else None
-
-
 def _nvrtc_output(program: Any, size: Callable[..., Any], read: Callable[..., Any]) -> bytes:
-    # A bytearray, since the call writes into it: b" " * 1 is CPython's one shared object of that value.
+    # A bytearray, since the call writes into it: b" " * 1 is CPython's one object of that value.
     buffer = bytearray(checked(size(program)))
     checked(read(program, buffer))
     return bytes(buffer)

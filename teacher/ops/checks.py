@@ -1,4 +1,4 @@
-"""What every op's wrapper checks before it hands raw pointers to a kernel."""
+"""What every op checks before it hands raw pointers to a kernel."""
 
 import torch
 from torch import Tensor
@@ -18,15 +18,16 @@ def expect(
     Args:
         thing: names the tensor in the error, as "composite: density".
         tensor: what was given.
-        shape: sizes; a string stands for any size and is only shown.
+        shape: its sizes; a string stands for any size, and is shown.
         device: where the op's other tensors are.
         dtypes: what the kernel can read.
 
     Raises:
-        UserError: naming what differs.
+        UserError: showing what was given beside what was expected.
     """
     sizes_fit = len(shape) == tensor.ndim and all(
-        isinstance(want, str) or want == size for want, size in zip(shape, tensor.shape, strict=True)
+        isinstance(want, str) or want == size
+        for want, size in zip(shape, tensor.shape, strict=True)
     )
     if sizes_fit and tensor.dtype in dtypes and tensor.device == device and tensor.is_contiguous():
         return
@@ -35,7 +36,7 @@ def expect(
         thing,
         _describe(tensor),
         f"contiguous {names} [{', '.join(map(str, shape))}] on {device}",
-        "convert it with .to() and .contiguous(), or use the op's reference, which takes any floating type",
+        "convert it by .to() and .contiguous(), or call the op's reference, which is not so strict",
     )
 
 

@@ -1,15 +1,17 @@
 """Which build of an op runs on a device, and how it is started there.
 
-    backend(device) ─┬─ "c++"       CPU tensors: the library, through ctypes, on torch's number of OpenMP threads
-                     ├─ "cuda"      CUDA tensors: the cubin, through the driver, on torch's current stream
-                     └─ "reference" no compiler, another kind of device, or POCKETFIELD_OPS=reference: pure torch
+    backend(device) ─┬─ "c++"        CPU tensors: the library by ctypes, on torch's number of threads
+                     ├─ "cuda"       CUDA tensors: the cubin by the driver, on torch's stream
+                     └─ "reference"  pure torch: no compiler, or POCKETFIELD_OPS=reference
 
-Arguments are typed by their Python type, so that nothing is passed as C's default: a tensor (or None) is a pointer, every
-int a `long long`, every float a `float`. Entry points are `name(long long items, <arguments>, long long threads)`.
+Arguments get their C types here, so that nothing is passed as a default type: a tensor (or None,
+the null pointer) is a pointer, every int a `long long`, every float a `float`. An entry point is
+`name(long long items, <arguments>, long long threads)`.
 """
 
 import ctypes
 import functools
+import importlib
 import logging
 import os
 from typing import Any, Literal
@@ -24,6 +26,7 @@ Backend = Literal["c++", "cuda", "reference"]
 Argument = Tensor | int | float | None
 
 _BLOCK = 256
+"""Threads of a GPU's block."""
 _log = logging.getLogger(__name__)
 
 
@@ -39,7 +42,9 @@ def backend(device: torch.device) -> Backend:
     return "reference"
 
 
-def launch(kernels: Kernels, entry: str, device: torch.device, items: int, *arguments: Argument) -> None:
+def run(
+    kernels: Kernels, entry: str, device: torch.device, items: int, *arguments: Argument
+) -> None:
     """Run the entry point `entry` of `kernels` over independent `items`, where the tensors are.
 
     Args:
@@ -47,20 +52,17 @@ def launch(kernels: Kernels, entry: str, device: torch.device, items: int, *argu
         entry: name of the entry point in `kernel.cu`.
         device: where the tensors are, all of them contiguous.
         items: number of items; zero runs nothing.
-        arguments: the entry point's own arguments; the tensors must outlive the call, not the kernel.
+        arguments: the entry point's own, in order.
     """
     if items == 0:
         return
-    values = (items, *arguments, torch.get_num_threads())
-    if device.type == "cuda":
-        _launch_cuda(kernels, entry, device, items, values)
-    else:
-        function = getattr(_library(kernels), entry)
-        function(*(kind(value) for value, kind in map(_typed, values)))
+    numbers, types = zip(*map(_typed, (items, *arguments, torch.get_num_threads())), strict=True)
+    start = _run_cuda if backend(device) == "cuda" else _run_cpu
+    start(kernels, entry, device, numbers, types)
 
 
 def _typed(argument: Argument) -> tuple[Any, Any]:
-    """An argument's value and the C type that it is passed as."""
+    """An argument's value, and the C type it is passed as."""
     if argument is None:
         return 0, ctypes.c_void_p
     if isinstance(argument, Tensor):
@@ -71,38 +73,47 @@ def _typed(argument: Argument) -> tuple[Any, Any]:
 
 @functools.cache
 def _say_slower(device_type: str) -> None:
-    reason = "no C++ compiler (g++, or $CXX)" if device_type == "cpu" else "no kernels for this device"
+    reason = "no C++ compiler (g++, or $CXX)" if device_type == "cpu" else "no kernels for it"
     _log.warning("ops on %s: %s; running the slower pure-torch references", device_type, reason)
 
 
 @functools.cache
 def _library(kernels: Kernels) -> ctypes.CDLL:
-    # torch is imported above: the library then shares torch's OpenMP runtime and its threads (same soname).
+    # torch is imported above: the library then shares its OpenMP runtime and threads (one soname).
     return ctypes.CDLL(str(build.library(kernels)))
+
+
+def _run_cpu(
+    kernels: Kernels, entry: str, _: torch.device, numbers: tuple[Any, ...], types: tuple[Any, ...]
+) -> None:
+    function = getattr(_library(kernels), entry)
+    function(*(kind(number) for number, kind in zip(numbers, types, strict=True)))
+
+
+@functools.cache
+def _driver() -> Any:
+    return importlib.import_module("cuda.bindings.driver")
 
 
 @functools.cache
 def _cuda_function(kernels: Kernels, entry: str, index: int) -> Any:
-    """The entry point, loaded into the primary context of GPU `index`, which torch has made current."""
-    from cuda.bindings import driver
-
+    """The entry point, loaded into the primary context of GPU `index`, which torch made current."""
     major, minor = torch.cuda.get_device_capability(index)
-    module = build.checked(driver.cuModuleLoadData(build.cubin(kernels, f"sm_{major}{minor}")))
-    return build.checked(driver.cuModuleGetFunction(module, entry.encode()))
+    machine_code = build.cubin(kernels, f"sm_{major}{minor}")
+    module = build.checked(_driver().cuModuleLoadData(machine_code))
+    return build.checked(_driver().cuModuleGetFunction(module, entry.encode()))
 
 
-def _launch_cuda(
-    kernels: Kernels, entry: str, device: torch.device, items: int, values: tuple[Argument, ...]
+def _run_cuda(
+    kernels: Kernels,
+    entry: str,
+    device: torch.device,
+    numbers: tuple[Any, ...],
+    types: tuple[Any, ...],
 ) -> None:
-    from cuda.bindings import driver
-
     with torch.cuda.device(device):
-        stream = torch.cuda.current_stream().cuda_stream
         function = _cuda_function(kernels, entry, torch.cuda.current_device())
-        numbers, types = zip(*map(_typed, values), strict=True)
-        blocks = (items + _BLOCK - 1) // _BLOCK
-        build.checked(
-            driver.cuLaunchKernel(
-                function, blocks, 1, 1, _BLOCK, 1, 1, 0, stream, (numbers, types), 0
-            )
-        )
+        stream = torch.cuda.current_stream().cuda_stream
+        grid, block = (-(-numbers[0] // _BLOCK), 1, 1), (_BLOCK, 1, 1)
+        launch = _driver().cuLaunchKernel
+        build.checked(launch(function, *grid, *block, 0, stream, (numbers, types), 0))

@@ -15,7 +15,6 @@ on nothing but their arguments, bit for bit.
 import threading
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -97,7 +96,7 @@ class ViewPool:
     def __len__(self) -> int:
         return min(self._next - self._first, self.capacity)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ViewPool":
         return self
 
     def __exit__(

@@ -9,7 +9,7 @@ Kept in memory or on disk, a view is packed to 6 bytes a pixel: uint8 RGBA and f
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Float16, UInt8
@@ -30,6 +30,7 @@ class View:
     depth: Float[Tensor, "height width"]
 
 
+@runtime_checkable
 class ViewRenderer(Protocol):
     """Renders the scene from any pinhole camera in the norm frame, at the camera's own size."""
 

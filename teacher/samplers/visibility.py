@@ -31,7 +31,7 @@ def seen_cells(frames: Sequence[Frame], resolution: int) -> Bool[Tensor, "x y z"
     return _refine((seen & ~empty).reshape(coarse, coarse, coarse), resolution)
 
 
-def _refine(cells: Bool[Tensor, "x y z"], resolution: int) -> Bool[Tensor, "x y z"]:
+def _refine(cells: Bool[Tensor, "x y z"], resolution: int) -> Bool[Tensor, "i j k"]:
     """The grid at a finer resolution; where the two do not divide, one coarse cell is added all round."""
     coarse = cells.shape[0]
     if resolution % coarse:

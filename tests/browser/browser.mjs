@@ -17,8 +17,8 @@ const QUIET = [
 ];
 
 /**
- * SwiftShader for compute and for the canvas. The three Vulkan and ANGLE flags only work together: with any two of
- * them the device is lost as soon as a WebGPU canvas is presented (Chromium 156).
+ * SwiftShader for compute and for the canvas. The three Vulkan and ANGLE flags only work together:
+ * with any two of them the device is lost as soon as a WebGPU canvas is presented (Chromium 156).
  */
 const SOFTWARE_GPU = [
   "--enable-unsafe-webgpu",
@@ -29,27 +29,18 @@ const SOFTWARE_GPU = [
   "--ignore-gpu-blocklist",
 ];
 
-const NAMES = [
-  "chromium",
-  "chromium-browser",
-  "google-chrome-stable",
-  "google-chrome",
-];
+const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
 /** $CHROME, or the first Chromium on the PATH. */
 export function findBrowser() {
   const folders = (process.env.PATH ?? "").split(path.delimiter);
   const candidates = [
     process.env.CHROME,
-    ...NAMES.flatMap((name) =>
-      folders.map((folder) => path.join(folder, name)),
-    ),
+    ...NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name))),
   ];
   const found = candidates.find((file) => file && isExecutable(file));
   if (found) return found;
-  throw new Error(
-    `no browser: set CHROME, or install one of ${NAMES.join(", ")}`,
-  );
+  throw new Error(`no browser: set CHROME, or install one of ${NAMES.join(", ")}`);
 }
 
 function isExecutable(file) {
@@ -62,8 +53,9 @@ function isExecutable(file) {
 }
 
 /**
- * A fresh profile: `gpu` "software" (WebGPU on SwiftShader) or "none" (what a visitor without a graphics card has:
- * `navigator.gpu` exists, but gives no adapter). `close` also removes the profile.
+ * A fresh profile: `gpu` "software" (WebGPU on SwiftShader) or "none" (what a visitor without a
+ * graphics card has: `navigator.gpu` exists, but gives no adapter). `close` also removes the
+ * profile.
  */
 export async function launch(gpu, options = {}) {
   const profile = mkdtempSync(path.join(os.tmpdir(), "pocketfield-"));

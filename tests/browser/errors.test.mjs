@@ -1,17 +1,13 @@
-/** What can go wrong is said on the page, in words: the thing, what was given, what was expected, what to do. */
+/**
+ * What can go wrong is said on the page, in words: the thing, what was given, what was expected,
+ * what to do.
+ */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 
-import { BUNDLE, DIST,
-  manifest,
-  openBrowser,
-  openSite,
-  PREFIX,
-  ready,
-  stats,
-} from "./site.mjs";
+import { BUNDLE, DIST, manifest, openBrowser, openSite, PREFIX, ready, stats } from "./site.mjs";
 
 const model = manifest().models.find(({ precision }) => precision === "fp32");
 const MANIFEST = `${PREFIX}scene/manifest.json`;
@@ -35,8 +31,7 @@ const answer =
   (body, status = 200) =>
   (response) =>
     response.writeHead(status).end(body);
-const changed = (changes) =>
-  answer(JSON.stringify({ ...manifest(), ...changes }));
+const changed = (changes) => answer(JSON.stringify({ ...manifest(), ...changes }));
 
 /** Open the page; the error that it shows. */
 async function errorOf(query = "", script = undefined) {
@@ -79,17 +74,10 @@ describe("a model", () => {
   });
 
   it("that is no model", async () => {
-    const sha256 =
-      "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"; // of "x"
+    const sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"; // of "x"
     site.faults.set(MODEL, answer("x"));
-    site.faults.set(
-      MANIFEST,
-      changed({ models: [{ ...model, bytes: 1, sha256 }] }),
-    );
-    assert.match(
-      await errorOf(),
-      /starting the model[^]*protobuf parsing failed/,
-    );
+    site.faults.set(MANIFEST, changed({ models: [{ ...model, bytes: 1, sha256 }] }));
+    assert.match(await errorOf(), /starting the model[^]*protobuf parsing failed/);
   });
 });
 
@@ -106,25 +94,16 @@ describe("a manifest", () => {
 
   it("of an older schema", async () => {
     site.faults.set(MANIFEST, changed({ schema: 0 }));
-    assert.match(
-      await errorOf(),
-      /schema 0[^]*schema 1[^]*export the scene again/,
-    );
+    assert.match(await errorOf(), /schema 0[^]*schema 1[^]*export the scene again/);
   });
 
   it("of a newer schema", async () => {
     site.faults.set(MANIFEST, changed({ schema: 99 }));
-    assert.match(
-      await errorOf(),
-      /schema 99[^]*schema 1[^]*build the page again/,
-    );
+    assert.match(await errorOf(), /schema 99[^]*schema 1[^]*build the page again/);
   });
 
   it("that leads to another host", async () => {
-    site.faults.set(
-      MANIFEST,
-      changed({ poster: "https://elsewhere.example/p.png" }),
-    );
+    site.faults.set(MANIFEST, changed({ poster: "https://elsewhere.example/p.png" }));
     assert.match(await errorOf(), /elsewhere\.example[^]*own host/);
     const asked = browser.requests.filter((url) => url.includes("elsewhere"));
     assert.deepEqual(asked, []);
@@ -133,17 +112,11 @@ describe("a manifest", () => {
 
 describe("an address", () => {
   it("with a scene on another host", async () => {
-    assert.match(
-      await errorOf("?scene=//elsewhere.example/"),
-      /\?scene=[^]*own host/,
-    );
+    assert.match(await errorOf("?scene=//elsewhere.example/"), /\?scene=[^]*own host/);
   });
 
   it("with a backend that does not exist", async () => {
-    assert.match(
-      await errorOf("?backend=cuda"),
-      /\?backend=[^]*cuda[^]*webgpu or wasm/,
-    );
+    assert.match(await errorOf("?backend=cuda"), /\?backend=[^]*cuda[^]*webgpu or wasm/);
   });
 
   it("with a reference that the scene has not got", async () => {
@@ -154,18 +127,13 @@ describe("an address", () => {
 describe("the page", () => {
   it("without its runtime beside it", async () => {
     const files = readdirSync(path.join(DIST, "assets"));
-    const runtime = files.find((name) =>
-      /^ort-wasm-simd-threaded-.*\.wasm$/.test(name),
-    );
+    const runtime = files.find((name) => /^ort-wasm-simd-threaded-.*\.wasm$/.test(name));
     site.faults.set(`${PREFIX}assets/${runtime}`, answer("", 404));
     assert.match(await errorOf(), /ONNX Runtime[^]*HTTP 404/);
   });
 
   it("in a browser without OffscreenCanvas", async () => {
-    const text = await errorOf(
-      "",
-      "delete HTMLCanvasElement.prototype.transferControlToOffscreen",
-    );
+    const text = await errorOf("", "delete HTMLCanvasElement.prototype.transferControlToOffscreen");
     assert.match(text, /OffscreenCanvas[^]*Safari/);
   });
 

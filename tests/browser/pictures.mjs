@@ -38,18 +38,16 @@ export function over(picture, rgb) {
 /** -10 log10 of the mean squared difference over all four channels, in dB. */
 export function psnr(a, b) {
   if (a.width !== b.width || a.height !== b.height) {
-    throw new Error(
-      `${a.width} x ${a.height} against ${b.width} x ${b.height} pixels`,
-    );
+    throw new Error(`${a.width} x ${a.height} against ${b.width} x ${b.height} pixels`);
   }
-  const sum = a.rgba.reduce(
-    (total, value, i) => total + (value - b.rgba[i]) ** 2,
-    0,
-  );
+  const sum = a.rgba.reduce((total, value, i) => total + (value - b.rgba[i]) ** 2, 0);
   return -10 * Math.log10(sum / a.rgba.length);
 }
 
-/** Catmull-Rom interpolation onto another size, clamped to valid premultiplied colours; a test's own arithmetic. */
+/**
+ * Catmull-Rom interpolation onto another size, clamped to valid premultiplied colours; a test's own
+ * arithmetic.
+ */
 export function enlarged(picture, width, height) {
   const columns = taps(picture.width, width);
   const rows = taps(picture.height, height);
@@ -60,13 +58,11 @@ export function enlarged(picture, width, height) {
       for (const [row, wy] of rows[y]) {
         for (const [column, wx] of columns[x]) {
           const from = 4 * (row * picture.width + column);
-          for (let c = 0; c < 4; c++)
-            rgba[at + c] += wx * wy * picture.rgba[from + c];
+          for (let c = 0; c < 4; c++) rgba[at + c] += wx * wy * picture.rgba[from + c];
         }
       }
       rgba[at + 3] = Math.min(Math.max(rgba[at + 3], 0), 1);
-      for (let c = 0; c < 3; c++)
-        rgba[at + c] = Math.min(Math.max(rgba[at + c], 0), rgba[at + 3]);
+      for (let c = 0; c < 3; c++) rgba[at + c] = Math.min(Math.max(rgba[at + c], 0), rgba[at + 3]);
     }
   }
   return { width, height, rgba };

@@ -1,8 +1,10 @@
 /**
- * The browser tests: `node tests/browser/run.mjs [BUNDLE]`, after `npm ci && npm run build` in web/viewer.
+ * The browser tests: `node tests/browser/run.mjs [BUNDLE]`, after `npm ci && npm run build` in
+ * web/viewer.
  *
- * Without a BUNDLE it has `tests/bundles.py` write one ($PYTHON, or .venv/bin/python). The browser is $CHROME, or the
- * first Chromium on the PATH. Prints every test, then "N passed, N failed"; exits with 1 if one failed or none ran.
+ * Without a BUNDLE it has `tests/bundles.py` write one ($PYTHON, or .venv/bin/python). The browser
+ * is $CHROME, or the first Chromium on the PATH. Prints every test, then "N passed, N failed";
+ * exits with 1 if one failed or none ran.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -20,9 +22,7 @@ const files = ["drawing", "interaction", "errors"].map((name) =>
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), "pocketfield-bundle-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
-process.env.POCKETFIELD_BUNDLE = path.resolve(
-  process.argv[2] ?? writeBundle(scratch),
-);
+process.env.POCKETFIELD_BUNDLE = path.resolve(process.argv[2] ?? writeBundle(scratch));
 
 function writeBundle(folder) {
   const python = process.env.PYTHON ?? path.join(root, ".venv/bin/python");

@@ -38,8 +38,9 @@ export async function serve(mounts) {
     );
     void send(file, response);
   });
-  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  const origin = `http://127.0.0.1:${server.address().port}`;
+  await new Promise((listening) => server.listen(0, "127.0.0.1", () => listening(null)));
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  const origin = `http://127.0.0.1:${port}`;
   const close = () => {
     server.closeAllConnections();
     return new Promise((closed) => server.close(closed));

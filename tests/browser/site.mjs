@@ -1,6 +1,6 @@
 /**
- * What all browser tests share: the built page and a small bundle, served under a path prefix, and pages that watch
- * every request.
+ * What all browser tests share: the built page and a small bundle, served under a path prefix, and
+ * pages that watch every request.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
@@ -8,22 +8,17 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { launch } from "./browser.mjs";
-import { readPng } from "./pictures.mjs";
+import { over, psnr, readPng } from "./pictures.mjs";
 import { serve } from "./server.mjs";
 
 /** The built page. */
-export const DIST = fileURLToPath(
-  new URL("../../web/viewer/dist", import.meta.url),
-);
+export const DIST = fileURLToPath(new URL("../../web/viewer/dist", import.meta.url));
 
 /** The folder of the test's bundle, written by `python tests/bundles.py` (see run.mjs). */
 export const BUNDLE = process.env.POCKETFIELD_BUNDLE ?? "";
 export const PREFIX = "/somewhere/deep/";
 
-for (const file of [
-  path.join(DIST, "index.html"),
-  path.join(BUNDLE, "manifest.json"),
-]) {
+for (const file of [path.join(DIST, "index.html"), path.join(BUNDLE, "manifest.json")]) {
   if (existsSync(file)) continue;
   throw new Error(
     `${file} is missing: npm run build in web/viewer, then node tests/browser/run.mjs`,
@@ -39,17 +34,19 @@ export async function openSite() {
 }
 
 /** The bundle's manifest. */
-export const manifest = () =>
-  JSON.parse(readFileSync(path.join(BUNDLE, "manifest.json"), "utf8"));
+export const manifest = () => JSON.parse(readFileSync(path.join(BUNDLE, "manifest.json"), "utf8"));
+
+/** The picture of the start camera. */
+export const poster = readPng(path.join(BUNDLE, manifest().poster));
 
 /** The picture that torch computed for the k-th reference camera. */
-export const reference = (k) =>
-  readPng(path.join(BUNDLE, manifest().references[k].image));
+export const reference = (k) => readPng(path.join(BUNDLE, manifest().references[k].image));
 
 /**
  * A browser (see browser.mjs) whose pages all come from `site`.
  *
- * `requests` collects every address that was asked for, by pages and their workers; `log` every console line.
+ * `requests` collects every address that was asked for, by pages and their workers; `log` every
+ * console line.
  */
 export async function openBrowser(site, gpu, options = {}) {
   const { context, close } = await launch(gpu, {
@@ -75,9 +72,7 @@ export async function openBrowser(site, gpu, options = {}) {
 
 /** Wait for the first frame; fails with the page's own message where there is none. */
 export async function ready(page) {
-  await page.waitForFunction(
-    () => window.pocketfield || document.querySelector("#message h2"),
-  );
+  await page.waitForFunction(() => window.pocketfield || document.querySelector("#message h2"));
   const failed = await page.evaluate(
     () => document.querySelector("#message h2")?.parentElement.innerText,
   );
@@ -90,9 +85,7 @@ export async function ready(page) {
 export async function settled(page) {
   await page.evaluate(async () => {
     for (let k = 0; k < 2; k++) await new Promise(requestAnimationFrame);
-    await Promise.all(
-      document.getAnimations().map((animation) => animation.finished),
-    );
+    await Promise.all(document.getAnimations().map((animation) => animation.finished));
   });
 }
 
@@ -100,18 +93,18 @@ export async function settled(page) {
 export function drawReference(page, k) {
   return page.evaluate(async (k) => {
     const { references } = window.pocketfield.manifest;
-    const { width, height, rgba } = await window.pocketfield.frame(
-      references[k].camera,
-    );
+    const { width, height, rgba } = await window.pocketfield.frame(references[k].camera);
     return { width, height, rgba: Array.from(rgba) };
   }, k);
 }
 
 export const stats = (page) => page.evaluate(() => window.pocketfield.stats());
-export const camera = (page) =>
-  page.evaluate(() => window.pocketfield.camera());
+export const camera = (page) => page.evaluate(() => window.pocketfield.camera());
 
-/** What is visible inside the picture's box: not what a tensor or a canvas holds, but what is on the screen. */
+/**
+ * What is visible inside the picture's box: not what a tensor or a canvas holds, but what is on the
+ * screen.
+ */
 export async function visible(page) {
   await settled(page);
   return readPng(await page.locator("#picture").screenshot());
@@ -125,20 +118,41 @@ export async function backdrop(page) {
   return colour.match(/\d+/g).map(Number);
 }
 
-/** Wait until no frame was drawn for `quiet` ms; the number of frames drawn so far. */
-export function atRest(page, quiet = 400) {
-  return page.evaluate(async (quiet) => {
+/** Wait until frames stop coming, also where one takes long; the number of frames drawn so far. */
+export function atRest(page) {
+  return page.evaluate(async () => {
+    const { stats } = window.pocketfield;
     let [frames, since] = [-1, performance.now()];
-    while (performance.now() - since < quiet) {
+    while (performance.now() - since < Math.max(400, 4 * stats().milliseconds)) {
       await new Promise((resolve) => setTimeout(resolve, 25));
-      const now = window.pocketfield.stats().frames;
-      if (now !== frames) [frames, since] = [now, performance.now()];
+      if (stats().frames !== frames) [frames, since] = [stats().frames, performance.now()];
     }
     return frames;
-  }, quiet);
+  });
 }
 
-/** Drag from the middle of the picture, in pixels; without `fling` the hand rests before it lets go. */
+/**
+ * The visible picture comes within `least` dB of `expected`, which is on the page's background.
+ *
+ * A worker's canvas reaches the screen a little later than the worker's message, so this looks more
+ * than once.
+ */
+export async function comesToShow(page, expected, least) {
+  const [wanted, until] = [over(expected, await backdrop(page)), Date.now() + 5000];
+  let found = psnrOrNone(await visible(page), wanted);
+  while (!(found >= least) && Date.now() < until) {
+    await page.waitForTimeout(100);
+    found = psnrOrNone(await visible(page), wanted);
+  }
+  assert.ok(found >= least, `on the screen: ${found.toFixed(1)} dB`);
+}
+
+const psnrOrNone = (a, b) =>
+  a.width === b.width && a.height === b.height ? psnr(a, b) : -Infinity;
+
+/**
+ * Drag from the middle of the picture, in pixels; without `fling` the hand rests before it lets go.
+ */
 export async function drag(page, dx, dy, { fling = false } = {}) {
   const box = await page.locator("#picture").boundingBox();
   const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];

@@ -100,12 +100,34 @@ def test_looked_up_texels_are_blended_in_half_before_a_convolution() -> None:
     np.testing.assert_allclose(run(halved, at=at, near=near)[0], expected, atol=2e-2)
 
 
-def test_a_look_up_at_a_constant_place_is_no_feature() -> None:
-    """`T[:3, 3]` of a camera exports as a Gather; a camera's position must stay in float32."""
+@pytest.mark.parametrize("table", ["T", "box"])
+def test_a_look_up_at_a_constant_place_is_no_feature(table: str) -> None:
+    """`T[:3, 3]` of a camera or `box[0]` exports as Gather, and positions are float32."""
     model = graph(
-        "g (float[4, 4] T) => (float[4] y) { y = Gather<axis=1>(T, last) }", last=whole(3)
+        f"g (float[4, 4] T) => (float[4] y) {{ r = Gather({table}, last) y = Add(r, r) }}",
+        last=whole(1),
+        box=_weights(2, 4),
     )
     assert half_nodes(model) == set()
+
+
+def test_an_output_is_not_rounded_because_the_network_also_uses_it() -> None:
+    """A looked-up texel times a float32 factor: in half only if nobody but the network wants it."""
+    model = graph(
+        """g (int32[4] at, float[4, 1] near) => (float[4, 1] part, float[1, 1, 4, 1] y) {
+            texel = Gather(table, at)
+            part = Mul(texel, near)
+            image = Reshape(part, shape)
+            y = Conv(image, w)
+        }""",
+        table=single([[1.0], [2.0], [0.5]]),
+        shape=whole([1, 1, 4, 1]),
+        w=single([[[[1.0]]]]),
+    )
+    at, near = np.array([0, 1, 2, 0], np.int32), _weights(4, 1)
+    part, y = run(to_half(model), at=at, near=near)
+    np.testing.assert_array_equal(part, run(model, at=at, near=near)[0])
+    np.testing.assert_allclose(y.ravel(), part.ravel(), rtol=2**-10)
 
 
 @pytest.mark.parametrize(("terms", "expected"), [(4, True), (64, False)])

@@ -48,6 +48,7 @@ def test_another_schema_is_refused_with_a_remedy(bundle: Path, schema: object) -
         (("start", "intrinsics"), [1, 1, 0.5], "start.intrinsics"),
         (("envelope", "radius"), [1, float("inf")], "envelope.radius[1]"),
         (("quality", "teacher_psnr"), "30", "quality.teacher_psnr"),
+        (("quality", "teacher_psnr"), False, "quality.teacher_psnr"),
         (("provenance", "versions", "torch"), 2, "provenance.versions.torch"),
         (("provenance", "versions"), [], "provenance.versions"),
         (("surplus",), 1, "surplus"),

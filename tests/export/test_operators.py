@@ -19,7 +19,8 @@ from tests.export.graphs import graph, whole
         ("n = IsNaN(x) y = Where(n, x, x)", "IsNaN", "NaN"),
         ("i = Cast<to=7>(x) y = Cast<to=1>(i)", "64-bit integers", "index_select"),
         ("d = Cast<to=11>(x) y = Cast<to=1>(d)", "64-bit floats", "float32"),
-        ("y = Atan(x)", "Atan", "parametrisation"),
+        ("i = Cast<to=6>(x) n = Neg(i) y = Cast<to=1>(n)", "Neg of integers", "float32"),
+        ("y = Sign(x)", "Sign", "where"),
         ("y = Sinh(x)", "Sinh", "another operator"),
     ],
 )

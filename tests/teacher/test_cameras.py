@@ -1,6 +1,7 @@
 """Cameras, lenses and frames: inverses, invariances and closed forms."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -22,6 +23,7 @@ from teacher.lenses import (
     Lens,
     distort_fisheye,
     distort_opencv,
+    fisheye_direction,
     pinhole_point,
     undistort_opencv,
 )
@@ -79,6 +81,17 @@ def test_undistortion_inverts_distortion(
     k = torch.tensor([k1, k2, p1, p2, 0.01, k4, 0.0, 0.0]).expand(len(ideal), 8)
     back = undistort_opencv(distort_opencv(ideal, k), k)
     torch.testing.assert_close(back, ideal, atol=1e-5, rtol=0)
+
+
+@unhurried
+@given(k1=st.floats(-0.12, 0.3), k2=st.floats(0, 0.1), k3=st.floats(0, 0.05))
+def test_fisheye_round_trip_up_to_a_right_angle_and_beyond(k1: float, k2: float, k3: float) -> None:
+    """Angles up to 100 degrees, where the slope of the model is far from 1."""
+    theta = torch.linspace(0, 1.75, 36)
+    k = torch.tensor([k1, k2, k3, 0.001, 0.0, 0.0, 0.0, 0.0]).expand(36, 8)
+    xy = torch.stack([distort_fisheye(theta, k), torch.zeros(36)], -1)
+    expected = torch.stack([theta.sin(), torch.zeros(36), -theta.cos()], -1)
+    torch.testing.assert_close(fisheye_direction(xy, k), expected, atol=1e-4, rtol=0)
 
 
 def test_opencv_distortion_by_hand() -> None:
@@ -168,7 +181,8 @@ def test_a_resized_camera_sees_the_same_through_the_same_fraction_of_the_picture
 
 def test_the_undistorted_camera_is_the_limit_of_no_distortion() -> None:
     it = camera("opencv")
-    zero = Camera(**{**vars(it), "distortion": (0.0,) * 5})
+    zero = replace(it, distortion=(0.0,) * 5)
+    assert it.undistorted().lens == "pinhole"
     torch.testing.assert_close(it.undistorted().rays().directions, zero.rays().directions)
 
 

@@ -7,11 +7,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from teacher.ops import launch
 from teacher.ops.build import Kernels
 from teacher.ops.checks import expect
 from teacher.ops.composite import reference
 from teacher.ops.composite.reference import Composite
-from teacher.ops.launch import backend, launch
 
 __all__ = ["Composite", "composite"]
 
@@ -55,9 +55,11 @@ def composite(
         expect(f"composite: {name}", value, (samples,), device)
     expect("composite: colour", colour, (samples, "channels"), device)
     expect("composite: offsets", offsets, ("rays + 1",), device, (torch.int32,))
-    if backend(device) == "reference":
+    if launch.backend(device) == "reference":
         return reference.composite(density, colour, t_starts, t_ends, offsets, early_stop)
-    return Composite(*_Composite.apply(density, colour, t_starts, t_ends, offsets, float(early_stop)))
+    return Composite(
+        *_Composite.apply(density, colour, t_starts, t_ends, offsets, float(early_stop))
+    )
 
 
 def _kernels(channels: int) -> Kernels:
@@ -75,7 +77,7 @@ class _Composite(torch.autograd.Function):
             density.new_empty(rays),
             torch.empty_like(density),
         )
-        launch(_kernels(channels), "composite_forward", density.device, rays, *inputs, *outputs)
+        launch.run(_kernels(channels), "composite_forward", density.device, rays, *inputs, *outputs)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*inputs[:5], outputs[3])
         ctx.early_stop = inputs[5]
@@ -88,7 +90,7 @@ class _Composite(torch.autograd.Function):
         density, colour, _, _, offsets = inputs
         cotangents = [grad if grad is None else grad.contiguous() for grad in grads]
         density_grad, colour_grad = torch.empty_like(density), torch.empty_like(colour)
-        launch(
+        launch.run(
             _kernels(colour.shape[1]),
             "composite_backward",
             density.device,

@@ -42,5 +42,8 @@ def composite(
     weights = torch.where(seen, transmittance * -torch.expm1(-tau), 0)
     middle = pad(0.5 * (t_starts + t_ends), mask)
     return Composite(
-        (weights[..., None] * pad(colour, mask)).sum(1), weights.sum(1), (weights * middle).sum(1), weights[mask]
+        (weights[..., None] * pad(colour, mask)).sum(1),
+        weights.sum(1),
+        (weights * middle).sum(1),
+        weights[mask],
     )

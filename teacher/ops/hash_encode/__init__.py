@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from teacher.ops import launch
 from teacher.ops.build import Kernels
 from teacher.ops.checks import expect
 from teacher.ops.hash_encode import reference
 from teacher.ops.hash_encode.grid import HashGrid, Level
-from teacher.ops.launch import backend, launch
 
 __all__ = ["HashGrid", "Level", "hash_encode"]
 
@@ -44,7 +44,7 @@ def hash_encode(
     """
     expect("hash_encode: points", points, ("n", grid.dims), points.device)
     expect("hash_encode: table", table, (grid.entries, grid.features), points.device)
-    if backend(points.device) == "reference":
+    if launch.backend(points.device) == "reference":
         return reference.hash_encode(points, table, grid)
     encoded = _HashEncode.apply(points, table, grid)
     assert isinstance(encoded, Tensor)
@@ -54,21 +54,23 @@ def hash_encode(
 @functools.cache
 def _layout_tensor(grid: HashGrid, device: torch.device) -> Tensor:
     """The levels as the kernel's `struct Level`."""
-    scales = torch.tensor([level.scale for level in grid.layout], dtype=torch.float32).view(torch.int32)
+    scales = torch.tensor([level.scale for level in grid.layout], dtype=torch.float32).view(
+        torch.int32
+    )
     rest = torch.tensor([level[1:] for level in grid.layout], dtype=torch.int32)
     return torch.cat([scales[:, None], rest], 1).to(device)
 
 
-def _launch(
+def _run(
     entry: str, grid: HashGrid, levels: int, span: int, points: Tensor, *arguments: Tensor
 ) -> None:
     """Run `entry` on spans of `span` points (on a GPU, of one) of each of `levels` levels."""
     n, device = len(points), points.device
-    span = 1 if points.is_cuda else max(span, 1)
+    span = 1 if launch.backend(device) == "cuda" else max(span, 1)
     kernels = Kernels("hash_encode", (("DIMS", grid.dims), ("FEATURES", grid.features)))
     layout = _layout_tensor(grid, device)
     items = levels * -(-n // span)
-    launch(kernels, entry, device, items, span, n, grid.levels, layout, points, *arguments)
+    launch.run(kernels, entry, device, items, span, n, grid.levels, layout, points, *arguments)
 
 
 class _HashEncode(torch.autograd.Function):
@@ -76,7 +78,7 @@ class _HashEncode(torch.autograd.Function):
     def forward(ctx: FunctionCtx, *inputs: Any) -> Tensor:
         points, table, grid = inputs
         encoded = points.new_empty(len(points), grid.width)
-        _launch("hash_forward", grid, grid.levels, _SPAN, points, table, encoded)
+        _run("hash_forward", grid, grid.levels, _SPAN, points, table, encoded)
         ctx.save_for_backward(points, table)
         ctx.grid = grid
         return encoded
@@ -89,10 +91,10 @@ class _HashEncode(torch.autograd.Function):
         points_grad = table_grad = None
         if ctx.needs_input_grad[0]:
             points_grad = torch.zeros_like(points)
-            _launch("hash_backward_points", ctx.grid, 1, _SPAN, points, table, grad, points_grad)
+            _run("hash_backward_points", ctx.grid, 1, _SPAN, points, table, grad, points_grad)
         if ctx.needs_input_grad[1]:
-            clears = len(points) > 0 and not points.is_cuda
+            clears = len(points) > 0 and launch.backend(points.device) == "c++"
             table_grad = torch.empty_like(table) if clears else torch.zeros_like(table)
             span = len(points)
-            _launch("hash_backward_table", ctx.grid, ctx.grid.levels, span, points, grad, table_grad)
+            _run("hash_backward_table", ctx.grid, ctx.grid.levels, span, points, grad, table_grad)
         return points_grad, table_grad, None

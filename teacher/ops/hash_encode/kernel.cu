@@ -52,7 +52,7 @@ struct Corners {
   float share[2][DIMS][LANES];   // and to the weight
 };
 
-INLINE int lanes(i64 from, i64 to) { return LANES == 1 || to - from < LANES ? (int)(to - from) : LANES; }
+INLINE int lanes(i64 from, i64 to) { return LANES > 1 && to - from < LANES ? (int)(to - from) : LANES; }
 
 INLINE int side(int corner, int axis) { return corner >> axis & 1; }
 

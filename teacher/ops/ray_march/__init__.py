@@ -5,16 +5,16 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from teacher.errors import UserError
+from teacher.ops import launch
 from teacher.ops.build import Kernels
 from teacher.ops.checks import expect
-from teacher.ops.launch import backend, launch
 from teacher.ops.ray_march import reference
 from teacher.rays import Samples
 
 __all__ = ["ray_march"]
 
-_BLOCK = 8
-_KERNELS = Kernels("ray_march", (("BLOCK", _BLOCK),), exact=True)
+_LOG2_BLOCK = 3
+_KERNELS = Kernels("ray_march", (("LOG2_BLOCK", _LOG2_BLOCK),), exact=True)
 
 
 @torch.no_grad()
@@ -56,7 +56,7 @@ def ray_march(
     device, rays = origins.device, len(origins)
     nears = near if isinstance(near, Tensor) else origins.new_full((rays,), near)
     _check(origins, directions, occupancy, aabb, nears, jitter, step, cone_angle)
-    if backend(device) == "reference":
+    if launch.backend(device) == "reference":
         return reference.ray_march(
             origins, directions, occupancy, aabb, near, jitter, step, cone_angle, max_samples
         )
@@ -65,21 +65,25 @@ def ray_march(
     coarse = _coarsen(occupancy)
     inputs = (origins, directions, occupancy, coarse, cells, aabb, nears, jitter, *lattice)
     counts = torch.empty(rays, dtype=torch.int32, device=device)
-    launch(_KERNELS, "ray_march", device, rays, *inputs, counts, None, None, None, None)
+    launch.run(_KERNELS, "ray_march", device, rays, *inputs, counts, None, None, None, None)
     offsets = torch.zeros(rays + 1, dtype=torch.int32, device=device)
     torch.cumsum(counts, 0, dtype=torch.int32, out=offsets[1:])
     samples = int(offsets[-1])
-    result = Samples(offsets.new_empty(samples), origins.new_empty(samples), origins.new_empty(samples), offsets)
+    result = Samples(
+        offsets.new_empty(samples), origins.new_empty(samples), origins.new_empty(samples), offsets
+    )
     outputs = (offsets, result.ray_indices, result.t_starts, result.t_ends)
-    launch(_KERNELS, "ray_march", device, rays, *inputs, counts, *outputs)
+    launch.run(_KERNELS, "ray_march", device, rays, *inputs, counts, *outputs)
     return result
 
 
 def _coarsen(occupancy: Tensor) -> Tensor:
     """Which blocks of cells hold an occupied one: rays cross empty blocks in one jump."""
     cells = occupancy.shape[0]
-    coarse = torch.empty((-(-cells // _BLOCK),) * 3, dtype=torch.uint8, device=occupancy.device)
-    launch(_KERNELS, "coarsen", occupancy.device, coarse.numel(), occupancy, cells, coarse)
+    coarse = torch.empty(
+        (-(-cells // 2**_LOG2_BLOCK),) * 3, dtype=torch.uint8, device=occupancy.device
+    )
+    launch.run(_KERNELS, "coarsen", occupancy.device, coarse.numel(), occupancy, cells, coarse)
     return coarse
 
 

@@ -4,8 +4,13 @@
 // last bit. BLOCK is the number of cells along a side of the blocks, which are jumped over when empty. Empty cells are only ever skipped up to a lattice point that is still inside them.
 #define CHUNK 64
 
+constexpr int BLOCK = 1 << LOG2_BLOCK;
+constexpr float BEYOND = 1e30f;  // farther than any box
+
 struct Ray {
-  float origin[3], direction[3], inverse[3];
+  float origin[3], direction[3];
+  float slope[3], shift[3];  // the ray passes the face number f of an axis at t = f * slope + shift
+  int up[3];                 // 1 if it goes up the axis
 };
 
 struct Lattice {
@@ -52,36 +57,23 @@ INLINE Interval skip_to(const Lattice& q, Interval at, float t) {
   return at;
 }
 
+INLINE float smaller(float a, float b) { return b < a ? b : a; }
+INLINE float larger(float a, float b) { return b > a ? b : a; }
+
 // Narrows [near, far] to the ray's part inside the box (the slab method, Kay and Kajiya 1986); false if none is left.
 INLINE bool clip(const Ray& ray, const float* box, float* near, float* far) {
   for (int d = 0; d < 3; d++) {
     float low = box[d], high = box[3 + d], o = ray.origin[d];
     if (ray.direction[d] == 0) {
-      if (o < low || o > high) return false;
+      if (!(o >= low && o <= high)) return false;
       continue;
     }
     float a = (low - o) / ray.direction[d], b = (high - o) / ray.direction[d];
-    *near = fmaxf(*near, fminf(a, b));
-    *far = fminf(*far, fmaxf(a, b));
+    if (a != a || b != b) return false;
+    *near = larger(*near, smaller(a, b));
+    *far = smaller(*far, larger(a, b));
   }
-  return *near < *far;
-}
-
-// Truncation equals floor here: both send what is below the grid to its first cell.
-INLINE int cell_of(const Ray& ray, float t, int d, int cells) {
-  int i = (int)((ray.origin[d] + t * ray.direction[d] + 1) * (0.5f * cells));
-  return i < 0 ? 0 : i < cells ? i : cells - 1;
-}
-
-// Where the ray leaves the cell, or with size > 1 the block of size^3 cells around it; at most `far`.
-INLINE float exit_of(const Ray& ray, const int* cell, int size, int cells, float far) {
-  float t = far;
-  for (int d = 0; d < 3; d++) {
-    int face = (cell[d] / size + (ray.direction[d] > 0)) * size;
-    float leave = (face * (2.0f / cells) - 1 - ray.origin[d]) * ray.inverse[d];
-    t = ray.direction[d] == 0 ? t : fminf(t, leave);
-  }
-  return t;
+  return *near < *far && *far < BEYOND;  // a ray without a direction is clipped by no slab
 }
 
 struct Grid {
@@ -89,23 +81,50 @@ struct Grid {
   const u8* coarse;
   int cells, blocks;
 
-  INLINE_MEMBER bool occupied(const int* cell) const {
-    return occupancy[(cell[0] * cells + cell[1]) * cells + cell[2]];
+  // Truncation serves for floor: both send what is below the grid to its first cell.
+  INLINE_MEMBER int cell(float x) const {
+    int i = (int)((x + 1) * (0.5f * cells));
+    return i < 0 ? 0 : i < cells ? i : cells - 1;
   }
-  INLINE_MEMBER bool block_occupied(const int* cell) const {
-    return coarse[(cell[0] / BLOCK * blocks + cell[1] / BLOCK) * blocks + cell[2] / BLOCK];
+  INLINE_MEMBER bool occupied(const int* at) const { return occupancy[(at[0] * cells + at[1]) * cells + at[2]]; }
+  INLINE_MEMBER bool block_occupied(const int* at) const {
+    return coarse[((at[0] >> LOG2_BLOCK) * blocks + (at[1] >> LOG2_BLOCK)) * blocks + (at[2] >> LOG2_BLOCK)];
+  }
+  // Where the ray leaves the cell, or with size = BLOCK the block around it; at most `far`.
+  INLINE_MEMBER float exit(const Ray& ray, const int* at, int size, float far) const {
+    float t = far;
+    for (int d = 0; d < 3; d++) {
+      int face = (at[d] & -size) + ray.up[d] * size;
+      t = smaller(t, face * ray.slope[d] + ray.shift[d]);
+    }
+    return t;
   }
 };
 
-// Walks the ray; returns the number of samples, and writes them where `starts` is not null.
-INLINE int march(
-    const Ray& ray, const Lattice& lattice, float far, const Grid& grid, int most, float* starts, float* ends) {
+INLINE Ray ray_of(const float* origin, const float* direction, int cells) {
+  Ray ray;
+  for (int d = 0; d < 3; d++) {
+    float o = origin[d], v = direction[d];
+    // Faces are passed this much early: more than rounding can move a sample.
+    float early = 1e-6f * (2 + (o < 0 ? -o : o));
+    ray.origin[d] = o;
+    ray.direction[d] = v;
+    ray.up[d] = v > 0;
+    ray.slope[d] = v == 0 ? 0 : 2.0f / cells / v;
+    ray.shift[d] = v == 0 ? BEYOND : (-1 - o - (v > 0 ? early : -early)) / v;
+  }
+  return ray;
+}
+
+// Walks the ray; returns the number of samples, at most `most`, and writes them where `starts` is not null.
+INLINE int march(const Ray& ray, const Lattice& lattice, float far, const Grid& grid, i64 most, float* starts, float* ends) {
   int count = 0;
   Interval at = first_interval(lattice);
   while (count < most && middle(at) < far) {
     int cell[3];
-    for (int d = 0; d < 3; d++) cell[d] = cell_of(ray, middle(at), d, grid.cells);
-    if (grid.occupied(cell)) {
+    for (int d = 0; d < 3; d++) cell[d] = grid.cell(ray.origin[d] + middle(at) * ray.direction[d]);
+    bool block = grid.block_occupied(cell);
+    if (block && grid.occupied(cell)) {
       if (starts) {
         starts[count] = at.t;
         ends[count] = at.end;
@@ -113,8 +132,7 @@ INLINE int march(
       count++;
       at = next_interval(lattice, at);
     } else {
-      int size = grid.block_occupied(cell) ? 1 : BLOCK;
-      at = skip_to(lattice, at, exit_of(ray, cell, size, grid.cells, far));
+      at = skip_to(lattice, at, grid.exit(ray, cell, block ? 1 : BLOCK, far));
     }
   }
   return count;
@@ -140,7 +158,7 @@ ENTRY coarsen(
   }
 }
 
-// With `offsets` null: writes counts[ray]. Otherwise writes the samples of ray at offsets[ray] and behind.
+// With `offsets` null: writes counts[ray]. Otherwise writes the samples of each ray at offsets[ray] and behind.
 ENTRY ray_march(
     i64 items,
     const float* __restrict__ origins,     // [items, 3]
@@ -161,22 +179,18 @@ ENTRY ray_march(
     float* __restrict__ starts,       // [n]
     float* __restrict__ ends,         // [n]
     i64 threads) {
+  Grid grid = {occupancy, coarse, (int)cells, (int)(cells + BLOCK - 1) / BLOCK};
   FOR_EACH_ITEM(r) {
-    Ray ray;
-    for (int d = 0; d < 3; d++) {
-      ray.origin[d] = origins[r * 3 + d];
-      ray.direction[d] = directions[r * 3 + d];
-      ray.inverse[d] = 1 / ray.direction[d];
-    }
-    float near = nears[r], far = INFINITY;
+    Ray ray = ray_of(origins + r * 3, directions + r * 3, grid.cells);
+    float near = nears[r], far = BEYOND;
     bool hit = clip(ray, box, &near, &far);
     Lattice lattice = {near, jitter[r], step, cone_angle, largest, 1 / step};
-    Grid grid = {occupancy, coarse, (int)cells, (int)(cells + BLOCK - 1) / BLOCK};
     if (!offsets) {
       counts[r] = hit ? march(ray, lattice, far, grid, most, nullptr, nullptr) : 0;
-    } else if (offsets[r + 1] > offsets[r]) {
-      march(ray, lattice, far, grid, most, starts + offsets[r], ends + offsets[r]);
-      for (int i = offsets[r]; i < offsets[r + 1]; i++) ray_indices[i] = (int)r;
+    } else {
+      i64 first = offsets[r], count = offsets[r + 1] - first;
+      march(ray, lattice, far, grid, count, starts + first, ends + first);
+      for (i64 i = first; i < first + count; i++) ray_indices[i] = (int)r;
     }
   }
 }

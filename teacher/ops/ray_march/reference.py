@@ -62,7 +62,8 @@ def _clip(
     entry = torch.where(parallel, always, torch.minimum(a, b)).amax(1)
     leave = torch.where(parallel, -always, torch.maximum(a, b)).amin(1)
     t0 = torch.maximum(entry, near)
-    return torch.where(t0 < leave, t0, 0), torch.where(t0 < leave, leave, 0)
+    hit = (t0 < leave) & leave.isfinite()  # a ray without a direction is clipped by no slab
+    return torch.where(hit, t0, 0), torch.where(hit, leave, 0)
 
 
 def _most_intervals(t0: Float[Tensor, " rays"], far: Float[Tensor, " rays"], step: float) -> int:

@@ -1,17 +1,21 @@
 /**
  * The orbit camera, as pure functions: no page, no time.
  *
- *     Orbit (what a hand changes) <-> CameraPose (what the model takes), kept inside the manifest's Envelope
+ *     Orbit (what a hand changes) <-> CameraPose (what the model takes), inside the Envelope
  *
- * Frames as in teacher/cameras.py: OpenGL camera axes (+x right, +y up, -z forward), world +z up; `T_norm_camera` is
- * camera-to-norm, row-major. The camera stands at pivot + radius * (cos e cos a, cos e sin a, sin e) and looks at
- * pivot + offset. Angles are in radians, lengths in norm units, `focal` is a fraction of the picture's height.
+ * Frames as in teacher/cameras.py: OpenGL camera axes (+x right, +y up, -z forward), world +z up;
+ * `T_norm_camera` is camera-to-norm, row-major. The camera stands at pivot + radius * (cos e cos a,
+ * cos e sin a, sin e) and looks at pivot + offset. Angles are in radians, lengths in norm units,
+ * `focal` is a fraction of the picture's height.
  */
 import type { CameraPose, Envelope } from "./manifest";
 import { add, cross, dot, norm, normalise, scale, subtract, type Vec3 } from "./vector";
 
 export interface Orbit {
-  /** Not wrapped: two turns to the left are 4 pi, so that moving between two orbits never goes the long way. */
+  /**
+   * Not wrapped: two turns to the left are 4 pi, so that moving between two orbits never goes the
+   * long way.
+   */
   readonly azimuth: number;
   readonly elevation: number;
   readonly radius: number;
@@ -40,7 +44,10 @@ function direction({ azimuth, elevation }: Orbit): Vec3 {
   return [across * Math.cos(azimuth), across * Math.sin(azimuth), Math.sin(elevation)];
 }
 
-/** Right, up and back of a camera at `position` that looks at `target` with +z up (teacher.cameras.look_at). */
+/**
+ * Right, up and back of a camera at `position` that looks at `target` with +z up
+ * (teacher.cameras.look_at).
+ */
 export function lookAt(position: Vec3, target: Vec3): { right: Vec3; up: Vec3; back: Vec3 } {
   const back = normalise(subtract(position, target));
   const vertical = Math.hypot(back[0], back[1]) < 1e-4; // straight up or down, +y stands in for up
@@ -48,7 +55,9 @@ export function lookAt(position: Vec3, target: Vec3): { right: Vec3; up: Vec3; b
   return { right, up: cross(back, right), back };
 }
 
-/** The camera as the model takes it; `start` gives the principal point and the pixels' aspect ratio. */
+/**
+ * The camera as the model takes it; `start` gives the principal point and the pixels' aspect ratio.
+ */
 export function poseOf(orbit: Orbit, pivot: Vec3, start: Intrinsics): CameraPose {
   const p = positionOf(orbit, pivot);
   const { right: r, up: u, back: b } = lookAt(p, add(pivot, orbit.offset));
@@ -147,8 +156,9 @@ export function panned(orbit: Orbit, x: number, y: number, envelope: Envelope): 
 /**
  * Things `factor` times as large.
  *
- * The camera comes closer as far as it may; only then the focal length grows, and it is the first to come back to
- * `home` (the focal length at the start), so that zooming in and out again ends where it began.
+ * The camera comes closer as far as it may; only then the focal length grows, and it is the first
+ * to come back to `home` (the focal length at the start), so that zooming in and out again ends
+ * where it began.
  */
 export function zoomed(orbit: Orbit, factor: number, home: number, envelope: Envelope): Orbit {
   const towardsHome = (home - orbit.focal) * (factor - 1) > 0;
@@ -166,7 +176,10 @@ const ascending = (a: number, b: number): readonly [number, number] => [
   Math.max(a, b),
 ];
 
-/** `orbit` with its azimuth written in the turn that is nearest to `azimuth`, where the envelope goes all the way round. */
+/**
+ * `orbit` with its azimuth written in the turn that is nearest to `azimuth`, where the envelope
+ * goes all the way round.
+ */
 export function unwound(
   orbit: Orbit,
   azimuth: number,

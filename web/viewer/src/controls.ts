@@ -28,7 +28,10 @@ const KEYS: Record<string, KeyAction> = {
   r: (motion) => motion.reset(),
 };
 
-/** Let `stage` steer `motion`; distances are measured in heights of `picture`; `wake` is called after each change. */
+/**
+ * Let `stage` steer `motion`; distances are measured in heights of `picture`; `wake` is called
+ * after each change.
+ */
 export function attachControls(
   stage: HTMLElement,
   picture: HTMLElement,

@@ -15,12 +15,17 @@ export interface Preference {
   readonly precision: Precision | null;
 }
 
-/** What is known of the graphics adapter; null where there is none (no WebGPU, or it is switched off). */
+/**
+ * What is known of the graphics adapter; null where there is none (no WebGPU, or it is switched
+ * off).
+ */
 export interface AdapterFacts {
   readonly name: string;
   /** A processor pretends to be a graphics card: right, but far slower than WebAssembly. */
   readonly software: boolean;
-  /** The optional feature `shader-f16`, without which ONNX Runtime refuses half-precision models. */
+  /**
+   * The optional feature `shader-f16`, without which ONNX Runtime refuses half-precision models.
+   */
   readonly halfPrecision: boolean;
 }
 
@@ -38,8 +43,9 @@ export function chooseBackend(adapter: AdapterFacts | null, asked: Backend | nul
 /**
  * The first model, best first, that `backend` can run.
  *
- * WebAssembly has no half precision: it would compute in single precision after converting every weight, so the
- * single-precision file is preferred there and the other one is taken only where it is all there is.
+ * WebAssembly has no half precision: it would compute in single precision after converting every
+ * weight, so the single-precision file is preferred there and the other one is taken only where it
+ * is all there is.
  *
  * Throws Trouble where the bundle has nothing that fits.
  */

@@ -1,8 +1,9 @@
 /**
- * Fetching files whose length is known beforehand, with progress, and checking that they are what was meant.
+ * Fetching files whose length is known beforehand, with progress, and checking that they are what
+ * was meant.
  *
- * The length comes from the manifest (or from the build), not from Content-Length, which counts compressed bytes where
- * a host compresses, and is missing where it streams.
+ * The length comes from the manifest (or from the build), not from Content-Length, which counts
+ * compressed bytes where a host compresses, and is missing where it streams.
  */
 import { Trouble } from "./trouble";
 
@@ -28,7 +29,10 @@ export async function open(url: URL, thing: string, init: RequestInit = {}): Pro
   );
 }
 
-/** Reads `response` into one buffer of exactly `bytes` bytes; throws Trouble if there are more or fewer. */
+/**
+ * Reads `response` into one buffer of exactly `bytes` bytes; throws Trouble if there are more or
+ * fewer.
+ */
 export async function readExactly(
   response: Response,
   bytes: number,
@@ -71,8 +75,9 @@ function wrongLength(thing: string, given: string, bytes: number): Trouble {
 /**
  * Throws Trouble unless `content` has this SHA-256 (hexadecimal).
  *
- * Browsers offer `crypto.subtle` only in secure contexts (https and localhost). On plain http from another machine the
- * check is left out: `readExactly` has compared the length, and without https a digest proves nothing anyway.
+ * Browsers offer `crypto.subtle` only in secure contexts (https and localhost). On plain http from
+ * another machine the check is left out: `readExactly` has compared the length, and without https a
+ * digest proves nothing anyway.
  */
 export async function checkDigest(
   content: Uint8Array<ArrayBuffer>,

@@ -1,9 +1,9 @@
 /**
  * One thing at a time on the runtime, and the newest pose wins.
  *
- * ONNX Runtime's WebGPU backend hangs the whole thread for good when `run` is called while another run is in flight, so
- * everything that touches it goes through here. Poses that a newer one overtakes are never rendered; jobs (`enqueue`)
- * are never dropped, and come before the newest pose.
+ * ONNX Runtime's WebGPU backend hangs the whole thread for good when `run` is called while another
+ * run is in flight, so everything that touches it goes through here. Poses that a newer one
+ * overtakes are never rendered; jobs are never dropped.
  */
 export class FrameLoop<Pose> {
   #newest: { readonly pose: Pose } | null = null;
@@ -24,12 +24,24 @@ export class FrameLoop<Pose> {
     void this.#pump();
   }
 
-  /** Run `job` when nothing else runs; it is never dropped, not even while paused. */
+  /**
+   * Run `job` when nothing else runs and before any pose that waits; it is never dropped, not even
+   * while paused.
+   */
   enqueue<Result>(job: () => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.#jobs.push(() => job().then(resolve, (error: unknown) => this.#fail(error, reject)));
       void this.#pump();
     });
+  }
+
+  /**
+   * Like `enqueue`, for a job that draws a newer camera itself: a pose that still waits is
+   * overtaken.
+   */
+  insist<Result>(job: () => Promise<Result>): Promise<Result> {
+    this.#newest = null;
+    return this.enqueue(job);
   }
 
   /** While paused no pose is rendered; the newest one is when that ends. */

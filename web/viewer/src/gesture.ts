@@ -58,7 +58,7 @@ export class Gesture {
     const last = this.#trail.at(-1);
     const trail = this.#trail.filter((sample) => time - sample.time < RECENT);
     this.#trail = [];
-    if (!known || this.#pointers.size > 0 || last === undefined || time - last.time > STILL) return;
+    if (!known || last === undefined || time - last.time > STILL) return;
     const span = Math.max(time - (trail[0]?.time ?? time), 1 / 60);
     const total = (axis: "azimuth" | "elevation"): number =>
       trail.reduce((sum, sample) => sum + sample[axis], 0);

@@ -4,7 +4,10 @@ import type { AdapterFacts } from "./device";
 /** What ONNX Runtime's kernels use where the adapter has it. */
 const FEATURES: readonly GPUFeatureName[] = ["shader-f16", "subgroups"];
 
-/** ONNX Runtime sizes its kernels by these; a device has only WebGPU's defaults unless more is asked for. */
+/**
+ * ONNX Runtime sizes its kernels by these; a device has only WebGPU's defaults unless more is asked
+ * for.
+ */
 const LIMITS = [
   "maxBufferSize",
   "maxStorageBufferBindingSize",
@@ -19,7 +22,10 @@ const LIMITS = [
   "maxTextureDimension2D",
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
 
-/** The fastest adapter, or null: `navigator.gpu` alone says nothing, it exists on machines without one too. */
+/**
+ * The fastest adapter, or null: `navigator.gpu` alone says nothing, it exists on machines without
+ * one too.
+ */
 export async function findAdapter(): Promise<GPUAdapter | null> {
   const gpu = (navigator as Partial<Navigator>).gpu;
   if (gpu === undefined) return null;
@@ -29,7 +35,8 @@ export async function findAdapter(): Promise<GPUAdapter | null> {
 /** What the choice of backend needs to know of `adapter`. */
 export function factsOf(adapter: GPUAdapter): AdapterFacts {
   const info = adapter.info as GPUAdapterInfo | undefined; // Chrome before 121 has none
-  const earlier = (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter; // its place until 2025
+  // Where it was until 2025.
+  const earlier = (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter;
   return {
     name: [info?.vendor, info?.architecture].filter(Boolean).join(" ") || "unnamed",
     software: info?.isFallbackAdapter ?? earlier ?? false,

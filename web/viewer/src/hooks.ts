@@ -15,8 +15,9 @@ export interface Pocketfield {
   readonly ready: Promise<void>;
   readonly manifest: Manifest;
   /**
-   * Draws the camera on the canvas, and resolves to the very pixels that were drawn: premultiplied RGBA bytes at the
-   * model's size, row by row from the top. Calls run one after another; none is dropped.
+   * Draws the camera on the canvas, and resolves to the very pixels that were drawn: premultiplied
+   * RGBA bytes at the model's size, row by row from the top. Calls run one after another; none is
+   * dropped.
    */
   frame(pose: CameraPose): Promise<Picture>;
   /** The camera that the visitor has moved to. */

@@ -1,4 +1,7 @@
-/** What lies around the picture: its name, the poster and progress while loading, the line of figures, the buttons. */
+/**
+ * What lies around the picture: its name, the poster and progress while loading, the line of
+ * figures, the buttons.
+ */
 import type { Running } from "./protocol";
 import type { StatsReport } from "./stats";
 

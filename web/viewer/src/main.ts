@@ -84,7 +84,8 @@ function steer(viewer: Viewer, asked: CameraPose | null): () => CameraPose {
   const home = orbitOf(start, envelope.pivot);
   const motion = new Motion(home, orbitOf(asked ?? start, envelope.pivot), envelope, calm);
   const camera = (): CameraPose => poseOf(motion.shown, envelope.pivot, start.intrinsics);
-  let pose = asked ?? camera(); // a camera that was asked for is shown exactly as it is, until somebody moves
+  // A camera that was asked for is shown exactly as it is, until somebody moves.
+  let pose = asked ?? camera();
   viewer.show(pose);
 
   let before: number | null = null; // null: at rest, and no frame is due

@@ -57,6 +57,7 @@ export interface ReferenceView {
 
 /** Measured quality; PSNR is the mean over views of -10 log10(MSE), in dB. */
 export interface Quality {
+  /** How many were measured; 0: none, and all figures but the last are null. */
   readonly views: number;
   readonly split: string;
   readonly background: string;

@@ -1,10 +1,11 @@
 /**
  * How the camera gets from where it is to where the hand wants it: smoothly, and then it rests.
  *
- *     hand -> goal --(follows in about a tenth of a second)--> shown -> pose; after a fling the goal itself glides on
+ *     hand -> goal --(followed in about a tenth of a second)--> shown -> pose
+ *     fling -> the goal itself glides on, slower and slower
  *
- * Time comes in as an argument, in seconds, so that this is testable without a clock. `step` says whether anything
- * still moves: the page draws nothing once it does not.
+ * Time comes in as an argument, in seconds, so that this is testable without a clock. `step` says
+ * whether anything still moves: the page draws nothing once it does not.
  */
 import { blended, distance, limited, type Orbit, panned, turned, unwound, zoomed } from "./camera";
 import type { Envelope } from "./manifest";
@@ -20,7 +21,10 @@ export class Motion {
   readonly #home: Orbit;
   #glide: readonly [number, number] = [0, 0]; // radians per second, azimuth and elevation
 
-  /** From `first`, with `reset` going to `home`. `calm`: no smoothing, no gliding (prefers-reduced-motion). */
+  /**
+   * From `first`, with `reset` going to `home`. `calm`: no smoothing, no gliding
+   * (prefers-reduced-motion).
+   */
   constructor(
     home: Orbit,
     first: Orbit,
@@ -87,7 +91,7 @@ export class Motion {
     if (!this.#gliding) return;
     const [azimuth, elevation] = this.#glide;
     const decay = Math.exp(-seconds / GLIDE);
-    const covered = GLIDE * (1 - decay); // the integral of the decaying speed: the same path at any frame rate
+    const covered = GLIDE * (1 - decay); // integral of the speed: the same path at any frame rate
     this.#goal = turned(this.#goal, azimuth * covered, elevation * covered, this.envelope);
     const slow = Math.hypot(azimuth, elevation) * decay < STOPPED;
     this.#glide = slow ? [0, 0] : [azimuth * decay, elevation * decay];

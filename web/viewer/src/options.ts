@@ -4,10 +4,10 @@
  *     ?scene=path/            folder of another bundle on the same host (default: scene/)
  *     ?backend=webgpu|wasm    WebGPU even on a software adapter | never WebGPU
  *     ?precision=fp32|fp16    only models of this precision
- *     ?pose=20 numbers        start exactly here: T_norm_camera (16, row-major), then fx, fy, cx, cy as fractions
+ *     ?pose=20 numbers        start exactly here: T_norm_camera row by row, then fx, fy, cx, cy
  *     ?reference=k            start exactly at the manifest's k-th reference camera, counted from 0
  *     ?ui=off                 the picture alone, for pages that embed this one
- *     ?log=verbose            ONNX Runtime's own log, with the placement of every node, on the console
+ *     ?log=verbose            ONNX Runtime's own log on the console, with every node's placement
  */
 import type { Backend, Precision, Preference } from "./device";
 import type { CameraPose, Manifest } from "./manifest";
@@ -21,7 +21,10 @@ export interface Options extends Preference {
   readonly verbose: boolean;
 }
 
-/** The options in a URL's query; throws Trouble for a value that cannot be used. Unknown names are left alone. */
+/**
+ * The options in a URL's query; throws Trouble for a value that cannot be used. Unknown names are
+ * left alone.
+ */
 export function parseOptions(query: URLSearchParams): Options {
   const reference = query.get("reference");
   const pose = query.get("pose");

@@ -1,9 +1,11 @@
 /**
- * Drawing on the graphics card: from ONNX Runtime's output buffer to the canvas, without a read-back.
+ * Drawing on the graphics card: from ONNX Runtime's output buffer to the canvas, without a
+ * read-back.
  *
- *     planes [4, H, W] of floats --pack--> texture W x H, rgba8unorm --scale--> canvas, at the screen's own resolution
+ *     planes [4, H, W] of floats --pack--> texture W x H, rgba8unorm --scale--> canvas
  *
- * Everything is premultiplied, so the page's background shows through. The texture is what `read` returns.
+ * The canvas has the screen's own resolution. Everything is premultiplied, so the page's background
+ * shows through. The texture is what `read` returns.
  */
 import type { Picture, Size } from "./protocol";
 
@@ -32,9 +34,10 @@ override PIXELS: u32;
   return vec4f(clamp(rgb, vec3f(0.0), vec3f(alpha)), alpha);
 }`;
 
-// Catmull-Rom interpolation (E. Catmull, R. Rom, 1974: cubic with tangents half the neighbours' difference): sharper
-// than bilinear, and exact where canvas and picture have the same size. The two middle weights of each axis share one
-// bilinear fetch at their centre of gravity, so 9 fetches do for the 16 texels.
+// Catmull-Rom interpolation (E. Catmull, R. Rom, 1974: cubic with tangents half the neighbours'
+// difference): sharper than bilinear, and exact where canvas and picture have the same size. The
+// two middle weights of each axis share one bilinear fetch at their centre of gravity, so 9 fetches
+// do for the 16 texels.
 const SCALE = /* wgsl */ `
 @group(0) @binding(0) var picture: texture_2d<f32>;
 @group(0) @binding(1) var bilinear: sampler;

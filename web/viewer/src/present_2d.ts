@@ -1,7 +1,7 @@
 /**
  * Drawing without WebGPU: from an array to the same canvas, through its 2-D context.
  *
- *     planes [4, H, W] of floats --> ImageData W x H (straight alpha) --> canvas, at the screen's own resolution
+ *     planes [4, H, W] of floats --> ImageData W x H (straight alpha) --> canvas
  */
 import { resize, type Presenter } from "./present";
 import type { Size } from "./protocol";
@@ -38,7 +38,10 @@ export function arrayPresenter(canvas: OffscreenCanvas, { width, height }: Size)
   };
 }
 
-/** Planes [4, pixels] of premultiplied floats into interleaved bytes of straight alpha, as ImageData wants them. */
+/**
+ * Planes [4, pixels] of premultiplied floats into interleaved bytes of straight alpha, as ImageData
+ * wants them.
+ */
 export function straighten(planes: Float32Array, bytes: Uint8ClampedArray): void {
   const pixels = planes.length / 4;
   for (let i = 0; i < pixels; i++) {

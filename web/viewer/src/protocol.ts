@@ -3,7 +3,9 @@ import type { Backend, Preference } from "./device";
 import type { CameraPose, ModelFile } from "./manifest";
 import type { TroubleParts } from "./trouble";
 
-/** A picture as it was drawn: premultiplied RGBA bytes at the model's size, row by row from the top. */
+/**
+ * A picture as it was drawn: premultiplied RGBA bytes at the model's size, row by row from the top.
+ */
 export interface Picture {
   readonly width: number;
   readonly height: number;
@@ -24,7 +26,10 @@ export interface Size {
   readonly height: number;
 }
 
-/** `load`: the bundle is at fault; `start`: ONNX Runtime did not start; `run`: a frame failed or the device was lost. */
+/**
+ * `load`: the bundle is at fault; `start`: ONNX Runtime did not start; `run`: a frame failed or the
+ * device was lost.
+ */
 export type Phase = "load" | "start" | "run";
 
 export interface Start {

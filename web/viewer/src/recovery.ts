@@ -1,9 +1,9 @@
 /**
  * What to do when the worker fails: pure choices.
  *
- * After a lost graphics device nothing in the same ONNX Runtime module works again, but a fresh module in a fresh
- * worker does. So: a new worker once, then WebAssembly, then the error. A runtime that did not even start on WebGPU
- * would not start there the second time either.
+ * After a lost graphics device nothing in the same ONNX Runtime module works again, but a fresh
+ * module in a fresh worker does. So: a new worker once, then WebAssembly, then the error. A runtime
+ * that did not even start on WebGPU would not start there the second time either.
  */
 import type { Backend } from "./device";
 import type { Phase } from "./protocol";
@@ -14,7 +14,10 @@ export interface Failure {
   readonly backend: Backend | null;
   /** How many restarts on this backend there were already. */
   readonly restarts: number;
-  /** How long frames were drawn before. A device that is lost once a day, as laptops wake up, is no pattern. */
+  /**
+   * How long frames were drawn before. A device that is lost once a day, as laptops wake up, is no
+   * pattern.
+   */
   readonly healthySeconds: number;
 }
 

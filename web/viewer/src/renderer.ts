@@ -31,7 +31,8 @@ function gpuRenderer(canvas: OffscreenCanvas, engine: GpuEngine, model: ModelFil
     async render(pose, size) {
       await engine.run(pose);
       presenter.draw(size);
-      await engine.device.queue.onSubmittedWorkDone(); // `run` resolves early: without this, frames would pile up
+      // `run` resolves before the card is done: without this, frames would pile up.
+      await engine.device.queue.onSubmittedWorkDone();
     },
     redraw: (size) => presenter.draw(size),
     read: () => presenter.read(),

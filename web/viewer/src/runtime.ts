@@ -3,9 +3,9 @@
  *
  *     weights + WebAssembly binary -> Engine: one camera in, one premultiplied RGBA picture out
  *
- * On WebGPU the picture stays in a buffer on the graphics card; on WebAssembly it is an array. `run` must never be
- * called while another run is in flight (see frame_loop.ts). Graph capture is left off: in 1.30 replayed frames show
- * earlier cameras.
+ * On WebGPU the picture stays in a buffer on the graphics card; on WebAssembly it is an array.
+ * `run` must never be called while another run is in flight (see frame_loop.ts). Graph capture is
+ * left off: in 1.30 replayed frames show earlier cameras.
  */
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-web";
 
@@ -15,7 +15,9 @@ import type { CameraPose, ModelFile } from "./manifest";
 type Ort = typeof import("onnxruntime-web");
 type Feeds = Record<string, Tensor>;
 
-/** WebGPU: `run` resolves when the commands are submitted, `output` holds [4, height, width] floats. */
+/**
+ * WebGPU: `run` resolves when the commands are submitted, `output` holds [4, height, width] floats.
+ */
 export interface GpuEngine {
   readonly kind: "webgpu";
   readonly device: GPUDevice;

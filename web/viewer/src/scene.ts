@@ -36,7 +36,10 @@ export function within(path: string, base: URL, thing: string): URL {
   );
 }
 
-/** Where a model lies. The digest in the query keeps a cached file of an earlier export from being used. */
+/**
+ * Where a model lies. The digest in the query keeps a cached file of an earlier export from being
+ * used.
+ */
 export function modelUrl(model: ModelFile, base: URL): URL {
   const url = within(model.file, base, MANIFEST);
   url.searchParams.set("v", model.sha256.slice(0, 12));

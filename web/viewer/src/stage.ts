@@ -12,7 +12,8 @@ const LARGEST = 8192; // pixels: WebGPU's smallest guaranteed limit for a textur
 /**
  * Size of the drawing surface for a box of `box` device pixels.
  *
- * Never smaller than the model's picture: shrinking that is left to the browser, which averages pixels.
+ * Never smaller than the model's picture: shrinking that is left to the browser, which averages
+ * pixels.
  */
 export function surfaceSize(box: Size, model: Size): Size {
   const large = box.width >= model.width && box.height >= model.height;
@@ -70,7 +71,7 @@ export class Stage implements Surface {
   }
 
   get #model(): Size {
-    return this.manifest.models[0]!; // a checked manifest has one, and all have the same proportions
+    return this.manifest.models[0]!; // a checked manifest has one; all have the same proportions
   }
 
   #box(): Size {
@@ -88,7 +89,10 @@ function observe(observer: ResizeObserver, element: Element): void {
   }
 }
 
-/** The scene's background behind the picture, in the colour scheme that it fits; the other one keeps the page's own. */
+/**
+ * The scene's background behind the picture, in the colour scheme that it fits; the other one keeps
+ * the page's own.
+ */
 function paintBackdrop(rgb: readonly [number, number, number]): void {
   const scheme = luminance(rgb) > 0.4 ? "light" : "dark";
   const bytes = rgb.map((c) => Math.round(255 * c)).join(" ");

@@ -14,7 +14,10 @@ export interface StatsReport {
   readonly frames: number;
   /** Of the newest frame, from the camera to the finished picture on the screen's canvas. */
   readonly milliseconds: number | null;
-  /** Over the last second of drawing; null for single frames. Frames are only drawn while the camera moves. */
+  /**
+   * Over the last second of drawing; null for single frames. Frames are only drawn while the camera
+   * moves.
+   */
   readonly fps: number | null;
 }
 

@@ -1,10 +1,11 @@
 /**
  * The page's side of the worker: keeps one running, whatever happens to it.
  *
- *     show(pose), capture(pose) --> worker --> drawn, captured, failed --recovery.ts--> the next worker, or the error
+ *     show(pose), capture(pose) -> worker -> drawn, captured, or failed
+ *     failed --recovery.ts--> the next worker, or the error
  *
- * A canvas can be handed to one worker only, so every worker gets a new one; poses and captures that a failed worker
- * left open go to the next.
+ * A canvas can be handed to one worker only, so every worker gets a new one; poses and captures
+ * that a failed worker left open go to the next.
  */
 import type { CameraPose, Manifest } from "./manifest";
 import type { Options } from "./options";

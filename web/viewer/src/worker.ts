@@ -1,10 +1,11 @@
 /**
  * The worker: downloads, runs and draws. The page itself only says which camera.
  *
- *     start -> adapter, plan -> runtime and weights -> engine -> renderer; then show, capture, resize, pause ...
+ *     start -> adapter, plan -> runtime and weights -> engine -> renderer
+ *     then show, capture, resize, pause
  *
- * One worker lives as long as its graphics device. It reports its first failure and draws nothing after it; what
- * comes next is for the page to decide (recovery.ts).
+ * One worker lives as long as its graphics device. It reports its first failure and draws nothing
+ * after it; what comes next is for the page to decide (recovery.ts).
  */
 import { type Backend, plan } from "./device";
 import { checkDigest, open, readExactly } from "./download";
@@ -48,7 +49,7 @@ scope.onmessage = ({ data }) => {
       loop.show(data.pose);
       break;
     case "capture":
-      loop.enqueue(() => capture(data.id, data.pose)).catch(fail);
+      loop.insist(() => capture(data.id, data.pose)).catch(fail);
       break;
     case "resize":
       size = data.size;

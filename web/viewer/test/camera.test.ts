@@ -34,7 +34,10 @@ function* orbits(): Generator<Orbit> {
   }
 }
 
-/** Where a point of the norm frame appears: (u, v) as fractions of the picture, as teacher.cameras.project. */
+/**
+ * Where a point of the norm frame appears: (u, v) as fractions of the picture, as
+ * teacher.cameras.project.
+ */
 function project(pose: CameraPose, point: Vec3): [number, number] {
   const arm = subtract(point, column(pose, 3));
   const [x, y, z] = [0, 1, 2].map((k) => dot(column(pose, k), arm)) as [number, number, number];
@@ -205,7 +208,7 @@ describe("panned", () => {
       project(poseOf(orbit, RING.pivot, INTRINSICS), RING.pivot);
     const before = pivot(HOME);
     const after = pivot(panned(HOME, step, 2 * step, RING));
-    expect((after[0] - before[0]) * 2).toBeCloseTo(step, 7); // 2: the picture is twice as wide as it is high
+    expect((after[0] - before[0]) * 2).toBeCloseTo(step, 7); // 2: it is twice as wide as high
     expect(after[1] - before[1]).toBeCloseTo(2 * step, 7);
   });
 

@@ -1,4 +1,7 @@
-/** An envelope and a start camera that are off-centre and not square, so that nothing fits by accident. */
+/**
+ * An envelope and a start camera that are off-centre and not square, so that nothing fits by
+ * accident.
+ */
 import { poseOf } from "../src/camera";
 import type { Envelope } from "../src/manifest";
 

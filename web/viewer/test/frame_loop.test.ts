@@ -62,6 +62,18 @@ describe("FrameLoop", () => {
     expect(await Promise.all(jobs)).toEqual([20, 22]);
   });
 
+  it("overtakes a waiting pose with a job that draws a newer one, not a later pose", async () => {
+    const { render, started, end } = slowRenderer();
+    const loop = new FrameLoop(render, never);
+    loop.show(1);
+    loop.show(2);
+    void loop.insist(() => render(10));
+    void loop.insist(() => render(11));
+    loop.show(3);
+    for (let k = 0; k < 5; k++) await end();
+    expect(started).toEqual([1, 10, 11, 3]);
+  });
+
   it("renders no pose while paused, and the newest one after it", async () => {
     const { render, started, end } = slowRenderer();
     const loop = new FrameLoop(render, never);
@@ -85,6 +97,19 @@ describe("FrameLoop", () => {
     await settle();
     expect(failed).toHaveBeenCalledOnce();
     expect(render).toHaveBeenCalledOnce();
+  });
+
+  it("says nothing of a frame that fails after it was stopped: somebody knows already", async () => {
+    const failed = vi.fn();
+    const loop = new FrameLoop(
+      () => settle().then(() => Promise.reject(new Error("lost"))),
+      failed,
+    );
+    loop.show(1);
+    loop.stop();
+    await settle();
+    await settle();
+    expect(failed).not.toHaveBeenCalled();
   });
 
   it("treats a failing job like a failing frame", async () => {

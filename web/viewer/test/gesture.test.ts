@@ -21,8 +21,8 @@ describe("Gesture", () => {
   it("turns half a turn from edge to edge, and the scene follows the hand", () => {
     gesture.down(1, 0, 0, false);
     gesture.move(1, 0.5, 0.1, 0);
-    expect(shown().azimuth).toBeCloseTo(HOME.azimuth - Math.PI / 2, 12); // to the right: the camera goes left
-    expect(shown().elevation).toBeCloseTo(HOME.elevation + Math.PI / 10, 12); // down: the camera goes up
+    expect(shown().azimuth).toBeCloseTo(HOME.azimuth - Math.PI / 2, 12); // right: it goes left
+    expect(shown().elevation).toBeCloseTo(HOME.elevation + Math.PI / 10, 12); // down: it goes up
   });
 
   it("ignores a pointer that only hovers", () => {
@@ -60,7 +60,7 @@ describe("Gesture", () => {
     for (let k = 1; k <= 20; k++) gesture.move(1, 0.01 * k, 0, 0.01 * k);
     gesture.up(1, 0.2);
     expect(fling).toHaveBeenCalledOnce();
-    expect(fling.mock.calls[0]![0]).toBeCloseTo(-Math.PI, 0); // one height of the picture per second
+    expect(fling.mock.calls[0]![0]).toBeCloseTo(-Math.PI, 0); // one height per second
     expect(fling.mock.calls[0]![1]).toBeCloseTo(0, 12);
   });
 

@@ -19,7 +19,7 @@ describe("Motion", () => {
     moving.turn(0.5, 0.1);
     expect(moving.step(1 / 60)).toBe(true);
     settle(moving);
-    expect(moving.shown.azimuth).toBe(HOME.azimuth + 0.5); // exactly: nothing is left for later frames
+    expect(moving.shown.azimuth).toBe(HOME.azimuth + 0.5); // exactly
     expect(moving.step(1 / 60)).toBe(false);
   });
 

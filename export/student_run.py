@@ -1,0 +1,57 @@
+"""A student's run folder as something to export: `export.bundle.Exportable`.
+
+    config.json, scene.json, model.safetensors -> network, cameras, envelope, size
+    eval/metrics.json                          -> what was measured, if it was
+
+Neither the teacher nor its data are needed.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from export.bundle import Exportable, Measured
+from student.checkpoint import StudentRun, load_student
+from teacher.errors import UserError
+from teacher.files import read_json
+
+_REMEDY = "measure the student with `python -m student eval`"
+
+
+def open_student(folder: Path) -> Exportable:
+    """The student trained in `folder`, with averaged weights.
+
+    Raises:
+        UserError: there is none, or a file is damaged or of another version.
+    """
+    model, run = load_student(folder)
+    return Exportable(
+        name=run.scene.name,
+        student=run.preset,
+        model=model,
+        size=run.size,
+        envelope=run.scene.envelope,
+        cameras=tuple(run.cameras),
+        measured=_measured(run),
+    )
+
+
+def _measured(run: StudentRun) -> Measured:
+    path = run.folder / "eval" / "metrics.json"
+    if not path.exists():
+        height, width = run.size
+        return Measured(0, "not measured", "white", width, height, None, None, None)
+    found: Any = read_json(path, "the student's measurements", _REMEDY)
+    try:
+        return Measured(
+            views=found["views"],
+            split=found["split"],
+            background=found["background"],
+            width=found["width"],
+            height=found["height"],
+            teacher_psnr=found["teacher_psnr_truth"],
+            student_psnr_truth=found["student_psnr_truth"],
+            student_psnr_teacher=found["student_psnr_teacher"],
+        )
+    except (KeyError, TypeError) as error:
+        given, expected = f"no field {error}", "metrics written by this version"
+        raise UserError(f"{path}", given, expected, _REMEDY) from error

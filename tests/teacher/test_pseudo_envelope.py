@@ -1,0 +1,219 @@
+"""The envelope of cameras: recovered from known captures, and sampled evenly."""
+
+import json
+import math
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from teacher.cameras import Camera, look_at
+from teacher.pseudo.envelope import (
+    ANGLE_MARGIN,
+    RADIUS_MARGIN,
+    STEEPEST,
+    WHOLE_ORBIT_GAP,
+    Envelope,
+    azimuth_range,
+    fit_envelope,
+    sample_camera,
+    sample_cameras,
+)
+
+PIVOT = (0.3, -0.2, 0.1)
+
+
+def camera_at(azimuth: float, elevation: float, radius: float, focal: float = 1.4) -> Camera:
+    """A camera that looks at PIVOT from there; focal length in picture heights; not square."""
+    level = math.cos(elevation)
+    offset = (level * math.cos(azimuth), level * math.sin(azimuth), math.sin(elevation))
+    pivot = torch.tensor(PIVOT)
+    pose = look_at(pivot + radius * torch.tensor(offset), pivot)
+    return Camera(pose, focal * 48, focal * 48, 30.0, 26.0, 64, 48)
+
+
+def orbit(azimuths: list[float]) -> list[Camera]:
+    """Elevations 10 to 50 degrees, radii 2 to 3, focal lengths 1.2 to 1.5."""
+    n = len(azimuths)
+    return [
+        camera_at(
+            azimuth,
+            math.radians(10 + 40 * (7 * k % n) / (n - 1)),
+            2 + (5 * k % n) / (n - 1),
+            1.2 + 0.3 * k / (n - 1),
+        )
+        for k, azimuth in enumerate(azimuths)
+    ]
+
+
+def whole(count: int) -> list[float]:
+    return [2 * math.pi * k / count for k in range(count)]
+
+
+def draw(envelope: Envelope, count: int, seed: int = 0) -> list[Camera]:
+    like = camera_at(0.0, 0.3, 2.0)
+    return sample_cameras(envelope, count, torch.Generator().manual_seed(seed), like)
+
+
+def spherical(cameras: list[Camera], pivot: tuple[float, ...]) -> tuple[torch.Tensor, ...]:
+    """Azimuth, sine of elevation and radius of camera positions around `pivot`."""
+    offset = torch.stack([c.position for c in cameras]).double() - torch.tensor(pivot).double()
+    radius = offset.norm(dim=1)
+    return torch.atan2(offset[:, 1], offset[:, 0]), offset[:, 2] / radius, radius
+
+
+def test_known_orbit_is_recovered():
+    """Pivot and ranges of a made-up capture come back, widened by the documented margins."""
+    envelope = fit_envelope(orbit(whole(13)))
+    assert envelope.pivot == pytest.approx(PIVOT, abs=1e-5)
+    assert envelope.radius == pytest.approx((2 * (1 - RADIUS_MARGIN), 3 * (1 + RADIUS_MARGIN)))
+    low, high = (math.radians(a) for a in (10, 50))
+    assert envelope.elevation == pytest.approx((low - ANGLE_MARGIN, high + ANGLE_MARGIN), abs=1e-5)
+    assert envelope.focal == pytest.approx((1.2 * (1 - RADIUS_MARGIN), 1.5 * (1 + RADIUS_MARGIN)))
+    assert envelope.target_spread < 1e-4
+    assert envelope.azimuth[1] - envelope.azimuth[0] == 2 * math.pi
+    assert envelope.whole_orbit
+
+
+@pytest.mark.parametrize("turn", [0.0, 1.0, 2.5, math.pi, 4.0, 6.2])
+def test_partial_arc_is_recovered_wherever_it_lies(turn: float):
+    """An arc of 100 degrees is found across the cut of atan2 too: only the largest gap counts."""
+    azimuths = [turn + math.radians(100) * k / 20 for k in range(21)]
+    envelope = fit_envelope(orbit(azimuths))
+    first, last = envelope.azimuth
+    assert -math.pi <= first < math.pi
+    assert last - first == pytest.approx(math.radians(100) + 2 * ANGLE_MARGIN, abs=1e-4)
+    assert math.cos(first - (turn - ANGLE_MARGIN)) == pytest.approx(1, abs=1e-6)
+    assert not envelope.whole_orbit
+
+
+def test_gap_decides_between_whole_orbit_and_arc():
+    """Just under WHOLE_ORBIT_GAP is a whole orbit, exactly 2 pi; just over it is an arc."""
+    for gap, is_whole in ((WHOLE_ORBIT_GAP - 1e-3, True), (WHOLE_ORBIT_GAP + 1e-3, False)):
+        span = 2 * math.pi - gap
+        first, last = azimuth_range(torch.tensor([span * k / 30 - 1 for k in range(31)]))
+        assert (last - first == 2 * math.pi) == is_whole
+        if not is_whole:
+            assert last - first == pytest.approx(span + 2 * ANGLE_MARGIN, abs=1e-5)
+
+
+def test_single_camera_gives_a_small_envelope_around_it():
+    """No range may be empty or infinite."""
+    camera = camera_at(1.0, 0.4, 2.0)
+    envelope = fit_envelope([camera])
+    assert envelope.contains(camera)
+    assert envelope.azimuth[1] - envelope.azimuth[0] == pytest.approx(2 * ANGLE_MARGIN)
+    assert all(envelope.contains(c) for c in draw(envelope, 50))
+
+
+def test_overhead_cameras_stay_off_the_pole():
+    """Elevations end at STEEPEST, where up is still defined."""
+    envelope = fit_envelope([camera_at(a, math.radians(88.5), 2.0) for a in whole(9)])
+    assert envelope.elevation[1] == STEEPEST
+    for camera in draw(envelope, 50):
+        assert camera.T_world_camera.isfinite().all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_training_cameras_are_inside(seed: int):
+    """Whatever the capture, its own cameras are contained."""
+    g = torch.Generator().manual_seed(seed)
+    span = float(0.3 + 6 * torch.rand((), generator=g))
+    azimuths = (
+        float(torch.rand((), generator=g)) * 6 + span * torch.rand(40, generator=g)
+    ).tolist()
+    cameras = orbit(azimuths)
+    envelope = fit_envelope(cameras)
+    assert all(envelope.contains(camera) for camera in cameras)
+
+
+@pytest.mark.parametrize("span", [2 * math.pi, 1.5])
+def test_sampled_cameras_are_inside_upright_and_orthonormal(span: float):
+    """Rotation matrices of determinant 1, no roll, axis through a target near the pivot."""
+    envelope = Envelope(PIVOT, (2.0, 3.0), (-1.0, -1.0 + span), (-0.2, 1.2), 0.15, (1.2, 1.5))
+    for camera in draw(envelope, 300):
+        R = camera.T_world_camera[:3, :3]
+        torch.testing.assert_close(R @ R.T, torch.eye(3), atol=1e-5, rtol=0)
+        assert torch.linalg.det(R) > 0.999
+        assert abs(float(R[2, 0])) < 1e-6 < float(R[2, 1])  # right is level, up points up
+        assert envelope.contains(camera)
+        assert (camera.width, camera.height, camera.cx, camera.cy) == (64, 48, 30.0, 26.0)
+        assert camera.fx == pytest.approx(camera.fy)
+
+
+def test_contains_looks_at_every_range():
+    """A camera that leaves the envelope in one respect only is outside."""
+    envelope = Envelope(PIVOT, (2.0, 3.0), (-0.5, 0.5), (0.1, 0.9), 0.05, (1.2, 1.5))
+    good = {"azimuth": 0.2, "elevation": 0.4, "radius": 2.5, "focal": 1.4}
+    assert envelope.contains(camera_at(**good))
+    for change in (
+        {"azimuth": 0.6},
+        {"azimuth": -0.6},
+        {"elevation": 0.05},
+        {"elevation": 1.0},
+        {"radius": 1.9},
+        {"radius": 3.1},
+        {"focal": 1.1},
+        {"focal": 1.6},
+    ):
+        assert not envelope.contains(camera_at(**{**good, **change})), change
+    aside = camera_at(**good)
+    away = look_at(aside.position, torch.tensor(PIVOT) + torch.tensor([0.0, 0.0, 0.1]))
+    assert not envelope.contains(Camera(away, aside.fx, aside.fy, 30.0, 26.0, 64, 48))
+
+
+def test_whole_orbit_is_sampled_without_a_gap():
+    """Chi-square over 36 sectors, and no gap: R2L and MobileR2L never drew a wedge of 4 degrees."""
+    envelope = fit_envelope(orbit(whole(13)))
+    n = 3000
+    azimuth, _, _ = spherical(draw(envelope, n), envelope.pivot)
+    counts = torch.histc(azimuth, 36, -math.pi, math.pi)
+    chi_square = float(((counts - n / 36) ** 2 / (n / 36)).sum())
+    assert chi_square < 80  # 35 degrees of freedom: exceeded once in 25 000 seeds
+    ordered = azimuth.sort().values
+    gaps = torch.diff(ordered, append=ordered[:1] + 2 * math.pi)
+    assert gaps.max() < 2 * math.pi / n * (math.log(n) + 10)  # exceeded once in e^10 seeds
+    assert gaps.max() < math.radians(4) / 1.5
+
+
+def test_positions_are_uniform_in_area_and_radius():
+    """sin(elevation) and radius are uniform: Kolmogorov-Smirnov against the straight line."""
+    envelope = Envelope(PIVOT, (2.0, 3.0), (-math.pi, math.pi), (-0.3, 1.3), 0.0, (1.2, 1.5))
+    n = 2000
+    cameras = draw(envelope, n)
+    _, sine, radius = spherical(cameras, PIVOT)
+    focal = torch.tensor([camera.fractions[1] for camera in cameras], dtype=torch.float64)
+    ranges = ((sine, math.sin(-0.3), math.sin(1.3)), (radius, 2.0, 3.0), (focal, 1.2, 1.5))
+    ranks = (torch.arange(n, dtype=torch.float64) + 0.5) / n
+    for values, low, high in ranges:
+        uniform = ((values - low) / (high - low)).sort().values
+        assert (uniform - ranks).abs().max() < 2.2 / math.sqrt(n)  # once in 8000 seeds
+
+
+def test_targets_fill_their_ball():
+    """Axes pass the pivot at distances up to target_spread, on average as for a uniform ball."""
+    spread = 0.2
+    envelope = Envelope(PIVOT, (2.5, 2.5), (-math.pi, math.pi), (0.0, 0.8), spread, (1.4, 1.4))
+    cameras = draw(envelope, 2000)
+    offset = torch.tensor(PIVOT) - torch.stack([c.position for c in cameras])
+    axes = torch.stack([c.forward for c in cameras])
+    distance = torch.linalg.cross(offset, axes).norm(dim=1)
+    assert distance.max() < spread
+    # Mean distance of a ball's points from a line through its centre: 3 pi / 16 of the radius.
+    assert float(distance.mean()) == pytest.approx(3 * math.pi / 16 * spread, rel=0.03)
+
+
+def test_sampling_is_a_function_of_the_generator():
+    """Same seed, same cameras; and one at a time is as good as many at once."""
+    envelope = fit_envelope(orbit(whole(13)))
+    a, b = draw(envelope, 3, seed=5), draw(envelope, 3, seed=5)
+    for x, y in zip(a, b, strict=True):
+        assert torch.equal(x.T_world_camera, y.T_world_camera) and x.fy == y.fy
+    one = sample_camera(envelope, torch.Generator().manual_seed(5), camera_at(0.0, 0.3, 2.0))
+    assert torch.equal(one.T_world_camera, draw(envelope, 1, seed=5)[0].T_world_camera)
+    assert not torch.equal(one.T_world_camera, draw(envelope, 1, seed=6)[0].T_world_camera)
+
+
+def test_envelope_is_plain_data():
+    """It goes into manifest.json as it is."""
+    assert json.loads(json.dumps(asdict(fit_envelope(orbit(whole(7))))))
