@@ -6,7 +6,7 @@ from typing import Annotated, Any, Union
 
 import tyro
 
-from export.to_onnx import Precision
+from export.manifest import Precision
 from teacher.errors import UserError, exit_on_user_error
 
 

@@ -21,13 +21,14 @@ from export.manifest import (
     CameraPose,
     Manifest,
     ModelFile,
+    Precision,
     Provenance,
     Quality,
     ReferenceView,
     write_manifest,
 )
-from export.operators import gflop, parameters
-from export.to_onnx import Precision, to_onnx, variants
+from export.operators import gflop
+from export.to_onnx import to_onnx, variants
 from export.verify import Agreement, prove
 from export.views import reference_cameras
 from student.models.base import LightField, LightFieldOutput
@@ -149,7 +150,7 @@ def _write_model(
         width,
         height,
         source.student,
-        parameters(graph),
+        sum(parameter.numel() for parameter in source.model.parameters()),
         gflop(graph),
         found.psnr,
     )

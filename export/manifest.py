@@ -24,6 +24,7 @@ from teacher.errors import UserError
 from teacher.files import read_json, write_json
 from teacher.pseudo.envelope import Envelope
 
+Precision = Literal["fp32", "fp16"]
 SCHEMA = 1
 MANIFEST = "manifest.json"
 _REMEDY = "write the bundle again with `python -m export bundle`"
@@ -47,7 +48,7 @@ class ModelFile:
     """Path relative to manifest.json."""
     bytes: int
     sha256: str
-    precision: Literal["fp32", "fp16"]
+    precision: Precision
     """Precision of the network's body; inputs and outputs are float32 in both."""
     width: int
     """Width of the picture that the model computes, in pixels."""
@@ -55,6 +56,7 @@ class ModelFile:
     student: str
     """Name of the student's preset."""
     parameters: int
+    """Trained numbers: weights, biases, feature grids."""
     gflop: float
     """Floating-point operations of one frame, in 10^9 (a multiply-add counts as two)."""
     psnr: float

@@ -8,9 +8,9 @@ refused, by the node's name.
 
 import math
 
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto
 
-from export.passes import initialisers, values
+from export.passes import values
 from teacher.errors import UserError
 
 ARITHMETIC = frozenset(
@@ -101,9 +101,3 @@ def _operations(node: NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
     if node.op_type.startswith("Reduce"):
         return math.prod(shapes[node.input[0]])
     return math.prod(shapes[node.output[0]]) if node.op_type in ARITHMETIC else 0
-
-
-def parameters(model: ModelProto) -> int:
-    """Floating-point numbers that the graph holds: weights, biases, feature planes."""
-    tensors = map(numpy_helper.to_array, initialisers(model).values())
-    return sum(tensor.size for tensor in tensors if tensor.dtype.kind == "f")

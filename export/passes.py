@@ -1,10 +1,12 @@
 """Small rewrites of an ONNX graph that leave its function alone and help a browser.
 
-    exported model -> strip -> fold parameters -> squares as products -> indices in 32 bits -> prune
+    exported model -> strip -> fold parameters -> squares as products -> indices in 32 bits
+                   -> uniform constants -> prune
 
 * The exporter writes stack traces, shapes and class names into the file: two thirds of a small one.
 * A parameter that is only moved about (split, transposed) would be moved again for every frame.
 * `Pow(x, 2)` is `x * x` exactly; a GPU computes it as exp2(2 log2 |x|) with its coarse functions.
+* A picture full of ones is a number and a shape until the model is loaded.
 * WGSL has no 64-bit integers: arithmetic with torch's int64 indices would run on the CPU.
 """
 
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.helper import tensor_dtype_to_np_dtype
 from onnx.reference import ReferenceEvaluator
 
@@ -25,13 +27,15 @@ MOVEMENT = frozenset(
 _INTEGER_ARITHMETIC = frozenset("Add Clip Concat Div Max Min Mul Sub Where".split())
 _TAKES_INT32_INDICES = frozenset(("Gather", "GatherElements"))
 _GROWS = frozenset(("Expand",))
+_WEIGHTED = frozenset("Conv ConvTranspose Gather Gemm MatMul".split())
+_LARGE = 1024  # numbers; below, a node costs more than it saves
 
 
 def tidy(model: ModelProto) -> ModelProto:
     """All the rewrites of this module, in order; `model` itself is left as it was."""
     copy = ModelProto()
     copy.CopyFrom(model)
-    for rewrite in (strip, fold_parameters, squares_as_products, indices_in_32_bits, prune):
+    for rewrite in _REWRITES:
         rewrite(copy)
     return copy
 
@@ -109,6 +113,21 @@ def _narrow_constants(model: ModelProto, node: NodeProto, wide: set[str]) -> Non
             node.input[i] = narrow
 
 
+def uniform_constants(model: ModelProto) -> None:
+    """Store a large constant of equal numbers as one number; ONNX Runtime expands it on loading."""
+    graph = model.graph
+    weights = {name for node in graph.node if node.op_type in _WEIGHTED for name in node.input}
+    for tensor in [t for t in graph.initializer if t.name not in weights]:
+        value = numpy_helper.to_array(tensor)
+        if value.size > _LARGE and (value == value.flat[0]).all():
+            number, shape = f"{tensor.name}_number", f"{tensor.name}_shape"
+            add_initialiser(model, number, np.asarray(value.flat[0]))
+            add_initialiser(model, shape, np.array(value.shape))
+            expand = helper.make_node("Expand", [number, shape], [tensor.name], shape)
+            graph.initializer.remove(tensor)
+            graph.node.insert(0, expand)
+
+
 def prune(model: ModelProto) -> None:
     """Remove `Identity` nodes, and nodes and constants that no output needs."""
     graph, renamed = model.graph, {}
@@ -124,6 +143,16 @@ def prune(model: ModelProto) -> None:
     constants = [tensor for tensor in graph.initializer if tensor.name in needed]
     _replace(graph.node, kept[::-1])
     _replace(graph.initializer, constants)
+
+
+_REWRITES = (
+    strip,
+    fold_parameters,
+    squares_as_products,
+    indices_in_32_bits,
+    uniform_constants,
+    prune,
+)
 
 
 def initialisers(model: ModelProto) -> dict[str, TensorProto]:

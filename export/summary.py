@@ -89,7 +89,7 @@ def _processor() -> str:
 def report(summary: dict[str, Any]) -> str:
     """The summary's figures as lines for people."""
     of = summary["psnr_of"]
-    where = f"{of['views']} {of['split']} views, {of['width']}x{of['height']}, {of['background']}"
+    where = f"{of['views']} views ({of['split']}), {of['width']}x{of['height']}, {of['background']}"
     rows = [
         ("teacher against truth", _decibels(summary["teacher_psnr"]), where),
         ("student against truth", _decibels(summary["student_psnr_truth"]), where),

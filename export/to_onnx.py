@@ -10,7 +10,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import onnx
 import torch
@@ -18,10 +17,10 @@ from onnx import ModelProto
 
 from export import half, passes
 from export.graph import INPUTS, OUTPUTS, CameraToPicture
+from export.manifest import Precision
 from export.operators import check_operators
 from student.models.base import LightField
 
-Precision = Literal["fp32", "fp16"]
 OPSET = 20
 """From 20 on, GELU is one node, which the browser fuses into the convolution before it."""
 

@@ -23,9 +23,15 @@ from PIL import Image
 from torch import Tensor
 
 from export.graph import INPUTS, OUTPUTS
-from export.manifest import CameraPose, Manifest, ModelFile, ReferenceView, read_manifest
+from export.manifest import (
+    CameraPose,
+    Manifest,
+    ModelFile,
+    Precision,
+    ReferenceView,
+    read_manifest,
+)
 from export.operators import check_operators
-from export.to_onnx import Precision
 from student.models.base import LightFieldOutput
 from teacher.errors import UserError
 from teacher.files import sha256
@@ -37,6 +43,14 @@ REQUIRED: dict[Precision, float] = {"fp32": 60.0, "fp16": 45.0}
 REQUIRED_OF_PICTURES = 45.0
 """The same against 8-bit pictures, whose rounding alone leaves 59 dB."""
 _REMEDY = "write the bundle again with `python -m export bundle`"
+_UNLIKE: dict[Precision, str] = {
+    "fp32": "nothing was written; compare the student with its `for_export()`",
+    "fp16": "nothing was written; keep more of the student in float32 (`export.half`)",
+}
+_NO_NUMBERS: dict[Precision, str] = {
+    "fp32": "nothing was written; look for NaN in the student's weights, and train it again",
+    "fp16": "nothing was written; look for overflow: half precision ends at 65504",
+}
 
 
 @dataclass(frozen=True)
@@ -125,25 +139,16 @@ def prove(
     for number, (pose, expected) in enumerate(references):
         picture, view = runtime.render(pose), f"{name}, reference view {number}"
         if not all(torch.isfinite(part).all() for part in (*picture, *expected)):
-            remedy = (
-                "look for overflow: half precision ends at 65504"
-                if precision == "fp16"
-                else ("look for NaN in the student: train it again")
-            )
-            raise UserError(view, "NaN or infinite values", "numbers", remedy)
+            raise UserError(view, "NaN or infinite values", "numbers", _NO_NUMBERS[precision])
         agreements.append(compare(picture, expected))
-        _require_psnr(view, agreements[-1].psnr, REQUIRED[precision])
+        _require_psnr(view, agreements[-1].psnr, REQUIRED[precision], _UNLIKE[precision])
     return worst(agreements)
 
 
-def _require_psnr(view: str, measured: float, required: float) -> None:
+def _require_psnr(view: str, measured: float, required: float, remedy: str) -> None:
     if measured < required:
-        raise UserError(
-            view,
-            f"{measured:.1f} dB against torch",
-            f"at least {required:.0f} dB",
-            "nothing was written; compare the student with its `for_export()`",
-        )
+        given, expected = f"{measured:.1f} dB against torch", f"at least {required:.0f} dB"
+        raise UserError(view, given, expected, remedy)
 
 
 def verify_bundle(folder: Path) -> dict[str, Agreement]:
@@ -164,11 +169,15 @@ def verify_bundle(folder: Path) -> dict[str, Agreement]:
 
 def check_files(folder: Path, manifest: Manifest) -> None:
     """Hold sizes and SHA-256 of the bundle's files against the manifest; raises UserError."""
+    sizes = {model.file: model.bytes for model in manifest.models}
     digests = {model.file: model.sha256 for model in manifest.models}
     digests |= {view.image: view.sha256 for view in manifest.references}
     for name in (*digests, manifest.poster):
         if not (folder / name).is_file():
             raise UserError(f"{folder / name}", "no such file", "a file of the bundle", _REMEDY)
+    for name, expected in sizes.items():
+        if (size := (folder / name).stat().st_size) != expected:
+            raise UserError(f"{folder / name}", f"{size} bytes", f"{expected}", _REMEDY)
     for name, expected in digests.items():
         if (found := sha256(folder / name)) != expected:
             given, wanted = f"SHA-256 {found[:12]}...", f"{expected[:12]}... as in the manifest"
@@ -194,7 +203,8 @@ def _verify_model(
         agreements.append(
             Agreement(psnr(drawn, picture), float((drawn - picture).abs().max()), 0.0)
         )
-        _require_psnr(f"{path} on {view.image}", agreements[-1].psnr, REQUIRED_OF_PICTURES)
+        name = f"{path} on {view.image}"
+        _require_psnr(name, agreements[-1].psnr, REQUIRED_OF_PICTURES, _REMEDY)
     return worst(agreements)
 
 

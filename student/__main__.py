@@ -46,7 +46,9 @@ class Train:
 
 @dataclass(frozen=True)
 class Eval:
-    """Measure a student on held-out views, against photographs and against its teacher; writes eval/."""
+    """Measure a student on held-out views, against photographs and against its teacher; writes
+    eval/.
+    """
 
     run_folder: Annotated[Path, tyro.conf.arg(name="run")]
     """Run folder of the student."""
@@ -91,7 +93,9 @@ def _check_preset(arguments: Sequence[str]) -> None:
     if name in PRESETS or name.startswith("-"):
         return
     close = difflib.get_close_matches(name, PRESETS, 1)
-    remedy = f"did you mean {close[0]!r}?" if close else "`python -m student train --help` says more"
+    remedy = (
+        f"did you mean {close[0]!r}?" if close else "`python -m student train --help` says more"
+    )
     raise UserError("preset", repr(name), f"one of {', '.join(PRESETS)}", remedy)
 
 
@@ -101,7 +105,7 @@ def main() -> None:
     train = tyro.conf.subcommand("train", description=Train.__doc__, prefix_name=False)
     evaluation = tyro.conf.subcommand("eval", prefix_name=False)
     presets = Union[tuple(_train_command(name) for name in PRESETS)]  # noqa: UP007 - at run time
-    verbs = Union[Annotated[presets, train], Annotated[Eval, evaluation]]  # noqa: UP007
+    verbs: Any = Union[Annotated[presets, train], Annotated[Eval, evaluation]]  # noqa: UP007
     tyro.cli(
         verbs,
         prog="python -m student",

@@ -1,4 +1,4 @@
-"""What a student costs: parameters, bytes, floating-point operations and memory traffic of one frame, by counting.
+"""What one frame of a student costs: parameters, operations and memory traffic, by counting.
 
 Everything is counted on the form that is exported, by running it once.
 """
@@ -24,15 +24,18 @@ class FrameBudget:
     gflop: float
     """Of convolutions and matrix products, in 10^9 per frame; a multiply-add counts as two."""
     activation_bytes: int
-    """Written by all operations of one frame in float32; the GPU's memory traffic is about twice that."""
+    """Written by all operations of one frame in float32; the GPU's memory traffic is about twice
+    that.
+    """
 
     def __str__(self) -> str:
-        height, width = self.size
+        size = f"{self.size[1]}x{self.size[0]}"
+        megabytes = (
+            f"{self.parameters * 4e-6:.1f} MB, {self.parameters * 2e-6:.1f} in half precision"
+        )
         return (
-            f"{self.parameters / 1e6:.2f} M parameters "
-            f"({self.parameters * 4e-6:.1f} MB, {self.parameters * 2e-6:.1f} MB in half precision), "
-            f"{self.gflop:.2f} GFLOP and {self.activation_bytes / 1e6:.0f} MB of activations "
-            f"per {width}x{height} frame"
+            f"{self.parameters / 1e6:.2f} M parameters ({megabytes}), {self.gflop:.2f} GFLOP and "
+            f"{self.activation_bytes / 1e6:.0f} MB of activations per {size} frame"
         )
 
 
@@ -63,7 +66,10 @@ def count_budget(model: LightField, size: tuple[int, int]) -> FrameBudget:
     """The cost of one frame of `size` = (height, width), a multiple of the model's upsampling."""
     exported = model.for_export()
     device = exported.aabb.device
-    camera = (torch.eye(4, device=device)[None], torch.tensor([[1.0, 1.0, 0.5, 0.5]], device=device))
+    camera = (
+        torch.eye(4, device=device)[None],
+        torch.tensor([[1.0, 1.0, 0.5, 0.5]], device=device),
+    )
     with FlopCounterMode(display=False) as flops, _WrittenBytes() as written:
         exported(*camera, size)
     parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -1,11 +1,11 @@
 """A student's run folder, and loading what was trained in it.
 
-    config.json            preset and TrainConfig, written first; a run with other settings is refused
-    scene.json             the source of views: its box, envelope, cameras and size; export needs no teacher
-    model.safetensors      averaged weights: what evaluation, panel and export read
-    training.safetensors   everything needed to go on, in one file, so that it is of one step
-    log.jsonl              one row per logged step; rows behind the last checkpoint are cut off on resume
-    progress.json          steps done, seconds, whether the run is complete
+config.json            preset and TrainConfig, written first; other settings are refused
+scene.json             the source of views: box, envelope, cameras, size; export needs no more
+model.safetensors      averaged weights: what evaluation, panel and export read
+training.safetensors   everything needed to go on, in one file, so that it is of one step
+log.jsonl              a row per logged step; rows behind the checkpoint are cut off on resume
+progress.json          steps done, seconds, whether the run is complete
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,9 @@ _REMEDY = "run `python -m student train` first (the same command resumes an unfi
 
 @dataclass(frozen=True)
 class SourceDescription:
-    """scene.json: what a student, its evaluation and its export must know of where the views came from."""
+    """scene.json: what a student, its evaluation and its export must know of where the views came
+    from.
+    """
 
     name: str
     """The scene's name."""

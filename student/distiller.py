@@ -2,7 +2,8 @@
 
     pool.batch -> crop -> network -> distillation_loss -> StudentOptimiser
 
-Each step's randomness comes from (seed, step) alone, and `state` holds everything else that steps depend on.
+Each step's randomness comes from (seed, step) alone, and `state` holds everything else that steps
+depend on.
 """
 
 import copy
@@ -44,16 +45,15 @@ class Distiller:
     def train_step(self, pool: ViewPool) -> dict[str, float]:
         """One step on views of `pool`; returns what the log wants to know."""
         generator = generator_for(STEP_SEED + self.config.seed, self.step)
-        torch.manual_seed(generator.initial_seed())  # for networks that jitter their rays
+        # for networks that jitter their rays
+        torch.manual_seed(int(torch.randint(1 << 62, (), generator=generator)))
         batch = pool.batch(self.config.batch, generator)
         if self.config.patch is not None:
             batch = crop(batch, self.config.patch, generator)
         background = torch.rand(len(batch.rgba), 3, 1, 1, generator=generator).to(self.device)
         height, width = batch.rgba.shape[2:]
         output = self.model(batch.T_norm_camera, batch.intrinsics, (height, width))
-        loss, mse = distillation_loss(
-            output, batch.rgba, batch.depth, background, self.config.loss
-        )
+        loss, mse = distillation_loss(output, batch.rgba, batch.depth, background, self.config.loss)
         if not loss.isfinite():
             raise _diverged(self.step)
         self.optimiser.step(loss, self.step, self.fraction)

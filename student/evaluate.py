@@ -1,6 +1,7 @@
-"""Measuring a student: against photographs it has not seen, and against its teacher at the same cameras.
+"""Measuring a student: against photographs it has not seen, and against its teacher.
 
-    held-out views, student -> eval/metrics.json, eval/<name>.png (RGBA), eval/sheet.png (truth | teacher | student)
+held-out views, student -> eval/metrics.json, eval/<name>.png (RGBA),
+                           eval/sheet.png (truth | teacher | student)
 """
 
 import time
@@ -36,9 +37,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure the student trained in `folder`; writes and returns the metrics.
 
-    Every figure is the mean over images of the pictures put over `background`. Photographs are compared without their
-    lens's distortion and without masked pixels. Where the views' source knows of no photographs, the student is held
-    against the teacher alone.
+    Every figure is the mean over images of the pictures put over `background`. Photographs are
+    compared without their lens's distortion and without masked pixels. Where the views' source
+    knows of no photographs, the student is held against the teacher alone.
 
     Args:
         folder: run folder.
@@ -113,9 +114,11 @@ def _evaluate_view(
 
 
 def _compare(
-    image: Float[Tensor, "height width 3"], reference: Float[Tensor, "height width 3"], view: HeldOut
+    image: Float[Tensor, "height width 3"],
+    reference: Float[Tensor, "height width 3"],
+    view: HeldOut,
 ) -> dict[str, float | str]:
-    """All metrics; pixels that do not count are equal for SSIM and FLIP, and left out of the PSNR."""
+    """All metrics; pixels that do not count are equal for SSIM and FLIP and left out of PSNR."""
     if view.kept.all():
         return measure(image.clamp(0, 1), reference.clamp(0, 1))
     kept = view.kept[..., None]

@@ -1,8 +1,9 @@
 """Pictures that a student is measured on and never trained on.
 
-    test split of the teacher's data (photographs) --> truth, as a pinhole camera would have taken it
-    source.renderer at the same cameras            --> teacher
-    without photographs: cameras drawn from the envelope with another seed; truth is then unknown
+    test split of the teacher's data (photographs) -> truth, as a pinhole camera would have seen it
+    source.renderer at the same cameras            -> teacher
+
+Without photographs: cameras drawn from the envelope with another seed; truth is then unknown.
 """
 
 from collections.abc import Sequence
@@ -69,9 +70,7 @@ def spread(frames: Sequence[Frame], count: int) -> list[Frame]:
     return [frames[(2 * k + 1) * len(frames) // (2 * count)] for k in range(count)]
 
 
-def photographed(
-    source: Source, frame: Frame, size: tuple[int, int] | None = None
-) -> HeldOut:
+def photographed(source: Source, frame: Frame, size: tuple[int, int] | None = None) -> HeldOut:
     """A frame as a held-out view; a lens's distortion is taken out of the photograph.
 
     Args:
@@ -88,7 +87,9 @@ def photographed(
         picture = undistort(frame.camera, picture)
     if size is not None:
         camera = camera.resized(size[1], size[0])
-        picture = F.interpolate(picture.permute(2, 0, 1)[None], size, mode="area")[0].permute(1, 2, 0)
+        picture = F.interpolate(picture.permute(2, 0, 1)[None], size, mode="area")[0].permute(
+            1, 2, 0
+        )
     truth, weight = picture.split([4, 1], -1)
     truth = truth / weight.clamp_min(1e-6)
     return HeldOut(
@@ -106,7 +107,8 @@ def imagined(source: Source, number: int, size: tuple[int, int]) -> HeldOut:
 def undistort(
     camera: Camera, picture: Float[Tensor, "height width channels"]
 ) -> Float[Tensor, "height width channels"]:
-    """The picture that `camera` without its lens's distortion would have taken; 0 where it saw more.
+    """The picture that `camera` without its lens's distortion would have taken; 0 where it saw
+    more.
 
     Each pixel of the pinhole camera is looked up, bilinearly, where its ray meets the photograph.
     """
@@ -121,7 +123,9 @@ def undistort(
 def measure_psnr(
     renderer: ViewRenderer, views: Sequence[HeldOut], background: float
 ) -> dict[str, float]:
-    """Mean PSNR over `views` of what `renderer` makes, against the teacher and, where known, the truth."""
+    """Mean PSNR over `views` of what `renderer` makes, against the teacher and, where known, the
+    truth.
+    """
     against: dict[str, list[float]] = {"teacher": [], "truth": []}
     for view in views:
         image = composite_over(renderer.render(view.camera).rgba, background)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -48,7 +47,7 @@ def distillation_loss(
 
 
 def over(
-    rgba: Float[Tensor, "batch 4 height width"], background: Float[Tensor, "*#batch 3 1 1"] | float
+    rgba: Float[Tensor, "batch 4 height width"], background: Float[Tensor, "batch 3 1 1"]
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Premultiplied `rgba` over an opaque background; the channel-first form of `composite_over`."""
+    """Premultiplied `rgba` over an opaque background: `composite_over`, channels first."""
     return rgba[:, :3] + (1 - rgba[:, 3:]) * background

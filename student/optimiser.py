@@ -1,8 +1,8 @@
-"""AdamW with a learning rate for networks and one for feature grids, a schedule over a budget, and averaged weights.
+"""AdamW with one rate for networks and one for feature grids, a schedule, and averaged weights.
 
-A grid's node is touched by few pixels per picture and starts near zero, so grids want a larger rate than the networks
-(notes/student.md, appendix B). The schedule runs over the *fraction of the budget* that is used up, be the budget minutes
-or steps: a run always ends annealed.
+A grid's node is touched by few pixels per picture and starts near zero, so grids want a larger rate
+than the networks (notes/student.md, appendix B). The schedule runs over the *fraction of the
+budget* that is used up, be the budget minutes or steps: a run always ends annealed.
 """
 
 import math
@@ -62,7 +62,9 @@ class StudentOptimiser:
         self._average = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
     def step(self, loss: Tensor, step: int, fraction: float) -> None:
-        """Descend on `loss` in step number `step` (0-based), `fraction` of the budget being used up."""
+        """Descend on `loss` in step number `step` (0-based), `fraction` of the budget being used
+        up.
+        """
         for group, peak in zip(self.adam.param_groups, self._peaks, strict=True):
             group["lr"] = peak * self.config.scale(fraction)
         self.adam.zero_grad(set_to_none=True)

@@ -1,6 +1,7 @@
 """Configurations of a distillation, and named ones that are known to work.
 
-A preset is a value; every field of it can be overridden on the command line: `train tiny --model.width 96`.
+A preset is a value; every field of it can be overridden on the command line: `train tiny
+--model.width 96`.
 """
 
 import dataclasses
@@ -39,10 +40,13 @@ class TrainConfig:
     minutes: float = 5.0
     """Budget: wall time, the teacher's rendering included; time before an interruption counts."""
     steps: int | None = None
-    """Budget in steps instead of minutes. Views are then rendered between steps rather than beside them, so that the
-    result depends on the configuration alone."""
+    """Budget in steps instead of minutes. Views are then rendered between steps rather than beside
+    them, so that the result depends on the configuration alone.
+    """
     size: tuple[int, int] | None = None
-    """(height, width) of the pictures; None: the training cameras' size, cut to what the network can make."""
+    """(height, width) of the pictures; None: the training cameras' size, cut to what the network
+    can make.
+    """
     batch: int = 4
     """Pictures per step."""
     patch: int | None = None
@@ -65,9 +69,7 @@ class TrainConfig:
         return seconds / (60 * self.minutes) if self.steps is None else step / self.steps
 
 
-PAPER = MobileR2LConfig(
-    sampling="planes", activation="gelu", norm="batch", stages="transposed"
-)
+PAPER = MobileR2LConfig(sampling="planes", activation="gelu", norm="batch", stages="transposed")
 """The network of the paper, layer by layer."""
 
 PRESETS: dict[str, tuple[str, TrainConfig]] = {
@@ -90,7 +92,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
         "MobileR2L as published (GELU, BatchNorm, transposed convolutions), for comparison only",
         TrainConfig(
             model=PAPER,
-            # appendix of the paper: AdamW, 5e-4, falling to 0.063 of it over 600 000 steps of 40 pictures; no averaging
+            # as published: 5e-4, falling to 0.063 of it over 600 000 steps of 40 pictures
             optimiser=OptimiserConfig(
                 learning_rate=5e-4, warmup=0.0003, decay="exponential", final=0.063, average=0.0
             ),

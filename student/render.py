@@ -1,4 +1,6 @@
-"""A student as a renderer of views, at any size: the form that evaluation and the panel compare with the teacher."""
+"""A student as a renderer of views, at any size: the form that evaluation and the panel compare
+with the teacher.
+"""
 
 import torch
 
@@ -10,8 +12,8 @@ from teacher.pseudo.view import View
 class StudentRenderer:
     """`teacher.pseudo.view.ViewRenderer` by a student; pinhole cameras of the norm frame.
 
-    Sizes that are not multiples of the student's upsampling are computed larger and cut: a larger picture is the same
-    camera with other intrinsics.
+    Sizes that are not multiples of the student's upsampling are computed larger and cut: a larger
+    picture is the same camera with other intrinsics.
     """
 
     def __init__(self, model: LightField) -> None:
@@ -20,7 +22,9 @@ class StudentRenderer:
     @torch.no_grad()
     def render(self, camera: Camera) -> View:
         """The view from `camera`, on the CPU."""
-        assert camera.lens == "pinhole", "a light field sees through pinholes: use camera.undistorted()"
+        assert camera.lens == "pinhole", (
+            "a light field sees through pinholes: use camera.undistorted()"
+        )
         size, step = (camera.height, camera.width), self.model.upsampling
         padded = (-(-size[0] // step) * step, -(-size[1] // step) * step)
         device = self.model.aabb.device

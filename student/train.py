@@ -1,11 +1,11 @@
 """Distillation: a source of views in, a run folder with a light-field network out.
 
-    open_source -> ViewPool (renders, in the background) -> Distiller.train_step -> checkpoints, log.jsonl
-                                                               held-out views -> log.jsonl
+    open_source -> ViewPool (renders, in the background) -> Distiller.train_step -> checkpoints, log
+                                                            held-out views       -> log
 
-The budget is wall time, the teacher's rendering included (`minutes`), or a number of steps. With steps, views are
-rendered between steps, at the same places in every run: a killed and resumed run equals an uninterrupted one bit for
-bit (on a CPU, with the same number of threads).
+The budget is wall time, the teacher's rendering included (`minutes`), or a number of steps. With
+steps, views are rendered between steps, at the same places in every run: a killed and resumed run
+equals an uninterrupted one bit for bit (on a CPU, with the same number of threads).
 """
 
 import signal
@@ -50,15 +50,16 @@ def train(
         data: photographs to measure against; None: those that the teacher was trained on.
 
     Raises:
-        UserError: the source cannot be used, or `output` holds a run with other settings or of another teacher.
+        UserError: the source cannot be used, or `output` holds a run with other settings or of
+            another teacher.
     """
+    source = open_source(source_path)
+    size = picture_size(source, config)
     checkpoint.claim_run(output, to_plain({"preset": preset, "train": config}))
+    _claim_source(output, describe_source(source, source_path, size))
     if checkpoint.is_complete(output):
         print(f"{output}: already trained")
         return
-    source = open_source(source_path)
-    size = picture_size(source, config)
-    _claim_source(output, describe_source(source, source_path, size))
     with _threads(config):
         run = _Run(output, Distiller(config, source.aabb, _device()))
         print(f"{preset}: {count_budget(run.distiller.model, size)}")
@@ -82,7 +83,9 @@ class _Run:
     def _resume(self) -> None:
         path = self.folder / "training.safetensors"
         if path.exists():
-            tensors, numbers = checkpoint.load_tensors(path, "checkpoint", "delete it to start anew")
+            tensors, numbers = checkpoint.load_tensors(
+                path, "checkpoint", "delete it to start anew"
+            )
             self.distiller.load(tensors, numbers)
             self.pool_state = PoolState(**numbers["pool"])
             print(f"resuming {self.folder} at step {self.distiller.step}")
@@ -102,9 +105,7 @@ class _Run:
             device=self.distiller.device,
         )
 
-    def go_on(
-        self, pool: ViewPool, views: list[HeldOut], interrupted: Callable[[], bool]
-    ) -> None:
+    def go_on(self, pool: ViewPool, views: list[HeldOut], interrupted: Callable[[], bool]) -> None:
         """Train until the budget is used up or `interrupted`; save now and then, and at the end."""
         distiller, saved = self.distiller, time.monotonic()
         pool.wait(min(self.config.pool.first, self.config.pool.capacity))
@@ -151,7 +152,7 @@ class _Run:
 
 
 def picture_size(source: Source, config: TrainConfig) -> tuple[int, int]:
-    """(height, width) to train on: the configured size, or the cameras' cut to multiples of the upsampling."""
+    """(height, width) to train on: the configured one, or the cameras' cut to whole blocks."""
     step, camera = config.model.upsampling, source.cameras[0]
     given = config.size
     size = given or (camera.height // step * step, camera.width // step * step)
@@ -167,7 +168,9 @@ def picture_size(source: Source, config: TrainConfig) -> tuple[int, int]:
 
 
 def _claim_source(folder: Path, scene: SourceDescription) -> None:
-    """Write scene.json, or hold the one there against the source: views of two teachers must not mix."""
+    """Write scene.json, or hold the one there against the source: views of two teachers must not
+    mix.
+    """
     path = folder / "scene.json"
     if path.exists():
         plain = read_json(path, "a student's scene", "delete the run folder")
@@ -220,9 +223,11 @@ def _threads(config: TrainConfig) -> Iterator[None]:
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C is noted, so that the step at hand is finished and saved; a second one interrupts at once.
+    """Ctrl-C is noted, so that the step at hand is finished and saved; a second one interrupts at
+    once.
 
-    Yields a function that says whether it was pressed. Only the main thread gets signals; elsewhere nothing changes.
+    Yields a function that says whether it was pressed. Only the main thread gets signals; elsewhere
+    nothing changes.
     """
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():

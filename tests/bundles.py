@@ -62,7 +62,7 @@ class Ball(LightField):
         self.body = nn.ModuleList(_conv(32, 32, 1, random, 0.7) for _ in range(4))
         self.tail = _conv(32, 4 * upsampling**2, 1, random, 0.5)
         with torch.no_grad():  # neighbouring pixels of a ray get the same values: no noise
-            self.tail.weight.copy_(_repeat_rows(self.tail.weight[:4], upsampling**2))
+            self.tail.weight.copy_(self.tail.weight[:4].repeat_interleave(upsampling**2, 0))
         self.blur = nn.Conv2d(4, 4, 3, padding=1, groups=4, bias=False)
         nn.init.constant_(self.blur.weight, 1 / 9)
         self.planes = nn.Parameter(_waves(3 * 4, self.texels, random).flatten(1).T.contiguous())
@@ -114,10 +114,6 @@ def _conv(
         conv.weight.normal_(0, gain / math.sqrt(inputs * kernel**2), generator=random)
         conv.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
     return conv
-
-
-def _repeat_rows(rows: Tensor, times: int) -> Tensor:
-    return rows.repeat_interleave(times, 0)
 
 
 def _waves(

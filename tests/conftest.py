@@ -3,12 +3,16 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
+# torch's first call of an operator takes longer than hypothesis allows an example; random seeds are for people, not CI.
+hypothesis.settings.register_profile("pocketfield", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("pocketfield")
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 

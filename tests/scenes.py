@@ -22,6 +22,7 @@ from torch import Tensor
 from teacher.cameras import Camera, look_at
 from teacher.scene import Scene
 
+Point = tuple[float, float, float]
 Document = dict[str, Any]
 """A camera file's keys."""
 WIDTH, HEIGHT = 7, 5
@@ -54,7 +55,7 @@ def orbiting(
     elevation: float = 0.4,
     *,
     size: tuple[int, int] = (WIDTH, HEIGHT),
-    target: tuple[float, float, float] = (0.2, -0.1, 0.3),
+    target: Point = (0.2, -0.1, 0.3),
     radius: float = 4.0,
 ) -> Camera:
     """A camera on an orbit around `target`, its principal point off the picture's centre."""
@@ -73,23 +74,23 @@ def orbiting(
     )
 
 
-def ellipsoid_shots(
-    radii: tuple[float, float, float],
-    centre: tuple[float, float, float],
-    size: tuple[int, int] = (64, 48),
-) -> list[Shot]:
-    """Silhouettes of an axis-aligned ellipsoid from 24 cameras, exact at pixel centres."""
+def all_round(centre: Point, size: tuple[int, int] = (64, 48)) -> list[Camera]:
+    """24 cameras that look at `centre` from all sides and several heights."""
+    turns = [(2 * math.pi * i / 24, 0.2 + 0.3 * (i % 4)) for i in range(24)]
+    return [orbiting(*turn, size=size, target=centre, radius=5.0) for turn in turns]
+
+
+def ellipsoid_shots(radii: Point, centre: Point, cameras: Sequence[Camera]) -> list[Shot]:
+    """An axis-aligned ellipsoid on nothing, its silhouette exact at pixel centres."""
     shots = []
-    for i in range(24):
-        elevation = 0.2 + 0.9 * (i % 4) / 3
-        camera = orbiting(2 * math.pi * i / 24, elevation, size=size, target=centre, radius=5.0)
+    for i, camera in enumerate(cameras):
         rays = camera.rays()
         o = (rays.origins - torch.tensor(centre)) / torch.tensor(radii)
         d = rays.directions / torch.tensor(radii)
         a, b, c = (d * d).sum(-1), (o * d).sum(-1), (o * o).sum(-1) - 1
-        hit = (b * b - a * c > 0).reshape(camera.height, camera.width).numpy()
-        rgba = np.zeros((*hit.shape, 4), np.uint8)
-        rgba[hit] = (200, 120, 40, 255)
+        hit = (b < 0) & (b * b - a * c > 0)
+        rgba = np.zeros((camera.height, camera.width, 4), np.uint8)
+        rgba[hit.reshape(camera.height, camera.width).numpy()] = (200, 120, 40, 255)
         shots.append(Shot(f"{i:03}", camera, rgba, test=i % 8 == 0))
     return shots
 

@@ -1,11 +1,14 @@
 """What every student is: pose and intrinsics in, RGBA and depth out, in one forward pass.
 
-    T_norm_camera, intrinsics -> rays of a coarse grid -> clipped to the scene's box -> encoding -> network -> picture
+    T_norm_camera, intrinsics -> rays of a coarse grid -> clipped to the scene's box -> encoding
+                              -> network -> picture
 
-All of it is inside `forward`, so Python, the panel and the browser run one graph and nobody re-implements rays.
+All of it is inside `forward`, so Python, the panel and the browser run one graph and nobody
+re-implements rays.
 
-Half-pixel convention: a grid of h x w rays looks through the centres (u + 0.5) / w, (v + 0.5) / h. The ray of a coarse
-cell is therefore the centre of its block of `upsampling` x `upsampling` pixels, and every upsampling stage keeps it so.
+Half-pixel convention: a grid of h x w rays looks through the centres (u + 0.5) / w, (v + 0.5) / h.
+The ray of a coarse cell is therefore the centre of its block of `upsampling` x `upsampling` pixels,
+and every upsampling stage keeps it so.
 """
 
 from abc import ABC, abstractmethod
@@ -49,10 +52,12 @@ class LightField(nn.Module, ABC):
         intrinsics: Float[Tensor, "batch 4"],
         size: tuple[int, int],
     ) -> LightFieldOutput:
-        """The pictures of `size` = (height, width), multiples of `upsampling`; intrinsics are fractions.
+        """The pictures of `size` = (height, width), multiples of `upsampling`; intrinsics are
+        fractions.
 
-        A crop of a picture is the camera with intrinsics of the crop (`crop_intrinsics`): the network is fully
-        convolutional, so only what mixes neighbouring rays differs, within a ray of the crop's border.
+        A crop of a picture is the camera with intrinsics of the crop (`crop_intrinsics`): the
+        network is fully convolutional, so only what mixes neighbouring rays differs, within a ray
+        of the crop's border.
         """
 
     def coarse_size(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -66,8 +71,8 @@ class LightField(nn.Module, ABC):
     def for_export(self) -> "LightField":
         """A copy in evaluation mode, made only of operations that a browser's WebGPU provider has.
 
-        Every part that has an `exported()` form (feature planes: gathers in place of GridSample) is replaced by it;
-        what the copy computes is the same.
+        Every part that has an `exported()` form (feature planes: gathers in place of GridSample) is
+        replaced by it; what the copy computes is the same.
         """
         copy = deepcopy(self).eval()
         _export_parts(copy)
@@ -90,7 +95,8 @@ def grid_rays(
 ) -> tuple[Float[Tensor, "batch 3 height width"], Float[Tensor, "batch 3 height width"]]:
     """Origins and unit directions through the pixel centres of a grid of `size` = (height, width).
 
-    Intrinsics are fractions of the picture's width and height, so the same camera serves every grid.
+    Intrinsics are fractions of the picture's width and height, so the same camera serves every
+    grid.
     """
     local = camera_rays(intrinsics, size)
     R, t = T_norm_camera[:, :3, :3], T_norm_camera[:, :3, 3]
@@ -123,7 +129,8 @@ def crop_intrinsics(
     Args:
         intrinsics: fx/width, fy/height, cx/width, cy/height of the whole picture.
         size: (height, width) of the whole picture, in pixels.
-        corner: (row, column) of the crop's first pixel; it may be negative, and the crop may reach past the picture.
+        corner: (row, column) of the crop's first pixel; it may be negative, and the crop may reach
+            past the picture.
         crop: (height, width) of the crop, in pixels.
     """
     (height, width), (top, left), (crop_height, crop_width) = size, corner, crop

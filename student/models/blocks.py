@@ -1,12 +1,11 @@
 """The building blocks of light-field networks: residual 1x1 blocks and upsampling stages.
 
-A 1x1 convolution over the ray grid is one layer of a per-ray MLP; only upsampling stages mix neighbouring rays. All
-stages keep a coarse ray at the centre of its block of pixels.
+A 1x1 convolution over the ray grid is one layer of a per-ray MLP; only upsampling stages mix
+neighbouring rays. All stages keep a coarse ray at the centre of its block of pixels.
 """
 
 from typing import Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -16,27 +15,27 @@ Upsampling = Literal["transposed", "shuffle", "resize"]
 
 
 def activation(kind: Activation) -> nn.Module:
-    """ReLU folds into the convolution before it in every runtime; GELU is what MobileR2L was trained with."""
+    """ReLU folds into the convolution before it in every runtime; GELU is MobileR2L's."""
     return {"relu": nn.ReLU, "gelu": nn.GELU}[kind]()
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(activation(conv(x))) with 1x1 convolutions; no activation after the sum (MobileR2L, figure 2).
+    """x + conv(activation(conv(x))), 1x1 convolutions and no activation after the sum.
 
-    Without a norm the second convolution starts at zero, so the block starts as the identity and any depth trains
-    (SkipInit, De and Smith 2020). With `batch` norm it is the paper's block.
+    Without a norm the second convolution starts at zero, so the block starts as the identity and
+    any depth trains (SkipInit, De and Smith 2020). With `batch` norm it is the paper's block.
     """
 
     def __init__(self, channels: int, kind: Activation = "relu", norm: Norm = "none") -> None:
         super().__init__()
         first, last = nn.Conv2d(channels, channels, 1), nn.Conv2d(channels, channels, 1)
         if norm == "batch":
-            layers = [first, nn.BatchNorm2d(channels), activation(kind), last, nn.BatchNorm2d(channels)]
-        else:
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)  # pyright: ignore[reportArgumentType]
-            layers = [first, activation(kind), last]
-        self.layers = nn.Sequential(*layers)
+            norms = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
+            self.layers = nn.Sequential(first, norms[0], activation(kind), last, norms[1])
+            return
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)  # pyright: ignore[reportArgumentType]
+        self.layers = nn.Sequential(first, activation(kind), last)
 
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
@@ -49,14 +48,17 @@ class LongSkip(nn.Sequential):
     """Residual blocks with one more skip around all of them: blocks(x) + x."""
 
     def forward(
-        self, x: Float[Tensor, "batch channels height width"]
+        self, input: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
         """The same shape."""
-        return super().forward(x) + x
+        return super().forward(input) + input
 
 
 class ShuffleUpsample(nn.Sequential):
-    """Convolution to factor^2 times the channels, then PixelShuffle; `kernel` 1 keeps rays apart, 3 mixes neighbours."""
+    """Convolution to factor^2 times the channels, then PixelShuffle.
+
+    A `kernel` of 1 keeps rays apart, 3 mixes neighbours.
+    """
 
     def __init__(self, inputs: int, outputs: int, factor: int, kernel: int = 1) -> None:
         super().__init__(
@@ -78,8 +80,8 @@ class ResizeUpsample(nn.Sequential):
 def transposed_upsample(inputs: int, outputs: int, factor: int) -> nn.ConvTranspose2d:
     """The paper's stage: transposed convolution k4 s2 p1 for a factor of 2, k3 s3 p0 for 3.
 
-    For training only: ONNX Runtime Web has a long record of wrong results with ConvTranspose (notes on issues #17298 to
-    #28976), so nothing that goes to a browser uses it.
+    For comparison only: ONNX Runtime Web has a long record of wrong results with ConvTranspose
+    (microsoft/onnxruntime issues 17298 to 28976), so nothing that goes to a browser uses it.
     """
     kernel, padding = {2: (4, 1), 3: (3, 0)}[factor]
     return nn.ConvTranspose2d(inputs, outputs, kernel, factor, padding)
@@ -88,7 +90,7 @@ def transposed_upsample(inputs: int, outputs: int, factor: int) -> nn.ConvTransp
 def upsample(
     kind: Upsampling, inputs: int, outputs: int, factor: int, kernel: int = 1
 ) -> nn.Module:
-    """The upsampling stage of that kind; `kernel` is the shuffle's (the others mix neighbours anyway)."""
+    """The upsampling stage of that kind; `kernel` is the shuffle's, the others mix anyway."""
     if kind == "transposed":
         return transposed_upsample(inputs, outputs, factor)
     if kind == "resize":

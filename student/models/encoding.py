@@ -1,10 +1,10 @@
-"""From rays to network input: rays clipped to the scene's box, points inside it, sines and cosines of their position.
+"""From rays to network input: clipping to the scene's box, points, sines and cosines.
 
-    origins, directions --clip_to_box--> near, far --points_between--> points --to_unit_box--> [-1, 1]^3
-                                                                              --encode_frequencies--> channels
+    origins, directions --clip_to_box--> near, far --points_between--> points in the box
+    points --to_unit_box--> [-1, 1]^3 --encode_frequencies--> channels
 
-Everything here is inside the exported graph and in float32, and uses only operations that ONNX Runtime Web runs on
-WebGPU: no Round, Max, Min, GridSample or 64-bit integers (docs/decisions.md).
+Everything here is inside the exported graph and in float32, and uses only operations that ONNX
+Runtime Web has on WebGPU: no Round, Max, Min, GridSample or 64-bit integers.
 """
 
 import math
@@ -14,7 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 PARALLEL = 1e-6
-"""Direction components below this count as parallel to the box's face; it keeps every distance finite."""
+"""Direction components below this count as parallel to the box's face; it keeps every distance
+finite.
+"""
 
 
 def clip_to_box(
@@ -24,14 +26,17 @@ def clip_to_box(
 ) -> tuple[Float[Tensor, "batch 1 height width"], Float[Tensor, "batch 1 height width"]]:
     """Where each ray enters and leaves the box: distances 0 <= near <= far along unit `directions`.
 
-    The slab test (Kay and Kajiya 1986): the ray is inside all three slabs between the last entry and the first exit.
-    A ray that misses leaves before it enters; both distances then collapse onto the middle of the two, which is
-    continuous across the silhouette, but no farther than the box's own farthest corner could be. Behind the camera
-    they collapse onto 0. Finite for axis-parallel rays.
+    The slab test (Kay and Kajiya 1986): the ray is inside all three slabs between the last entry
+    and the first exit. A ray that misses leaves before it enters; both distances then collapse onto
+    the middle of the two, which is continuous across the silhouette, but no farther than the box's
+    own farthest corner could be. Behind the camera they collapse onto 0. Finite for axis-parallel
+    rays.
     """
     centre = (0.5 * (aabb[1] + aabb[0]))[None, :, None, None]
     half = (0.5 * (aabb[1] - aabb[0]))[None, :, None, None]
-    safe = torch.where(directions.abs() < PARALLEL, torch.full_like(directions, PARALLEL), directions)
+    safe = torch.where(
+        directions.abs() < PARALLEL, torch.full_like(directions, PARALLEL), directions
+    )
     middle, extent = (centre - origins) / safe, half / safe.abs()
     enter = (middle - extent).amax(1, keepdim=True)
     leave = (middle + extent).amin(1, keepdim=True)
@@ -68,10 +73,12 @@ def to_unit_box(
 def encode_frequencies(
     x: Float[Tensor, "batch channels height width"], octaves: int
 ) -> Float[Tensor, "batch encoded height width"]:
-    """x, then sin and cos of 2^k x for k < octaves: channels * (2 * octaves + 1) channels (NeRF, equation 4, without pi).
+    """x, then sin and cos of 2^k x for k < octaves: channels * (2 * octaves + 1) channels (NeRF,
+    equation 4, without pi).
 
-    Arguments are reduced to [-pi, pi) first, since WGSL promises sines of nothing larger. Multiplying by 2^k is exact,
-    so only the product with 1 / 2 pi rounds; the turn is found with floor because Round has no WebGPU kernel.
+    Arguments are reduced to [-pi, pi) first, since WGSL promises sines of nothing larger.
+    Multiplying by 2^k is exact, so only the product with 1 / 2 pi rounds; the turn is found with
+    floor because Round has no WebGPU kernel.
     """
     turns = torch.cat([x * (2.0**octave / (2 * math.pi)) for octave in range(octaves)], 1)
     angles = (turns - torch.floor(turns + 0.5)) * (2 * math.pi)

@@ -1,15 +1,15 @@
-"""Feature grids: functions of a point in [-1, 1]^3, stored as numbers on lattices and read linearly in between.
+"""Feature grids: functions of a point in [-1, 1]^3, on lattices and read linearly in between.
 
-    volume:  (x, y, z)                      one lattice   (a dense 3-D grid: tells points apart best, grows with R^3)
-    planes:  (x, y), (x, z), (y, z)         three         (a tri-plane: fine detail on surfaces, grows with R^2)
+    volume:  (x, y, z)               one lattice: tells points apart best, grows with R^3
+    planes:  (x, y), (x, z), (y, z)  three lattices: fine detail on surfaces, grows with R^2
 
-Two equal implementations: `FeatureGrids` is `grid_sample`, the fastest in training; `GatheredGrids`, its export form,
-reads the same numbers with floor and gathers, because ONNX Runtime Web has no GridSample on WebGPU.
-Letters: G = lattices, F = features, R = resolution, M = points, N = axes of a lattice (2 or 3).
+Two equal implementations: `FeatureGrids` is `grid_sample`, the fastest in training;
+`GatheredGrids`, its export form, reads the same numbers with floor and gathers, because ONNX
+Runtime Web has no GridSample on WebGPU.
+Letters: F = features, R = resolution, m = points, N = axes of a lattice (2 or 3).
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import product
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -51,7 +51,9 @@ class FeatureGrids(nn.Module):
         xyz = points.permute(2, 0, 1, 3, 4).flatten(1)
         at = torch.stack([torch.stack([xyz[i] for i in axis], -1) for axis in self.axes])
         at = at.view(len(self.axes), -1, *[1] * (len(self.axes[0]) - 1), len(self.axes[0]))
-        levels = [F.grid_sample(g, at, align_corners=True, padding_mode="border") for g in self.grids]
+        levels = [
+            F.grid_sample(g, at, align_corners=True, padding_mode="border") for g in self.grids
+        ]
         features = torch.cat([level.flatten(2).flatten(0, 1) for level in levels])
         features = features.view(-1, batch, count, height, width).transpose(0, 1)
         return features.reshape(batch, -1, height, width)
@@ -62,11 +64,19 @@ class FeatureGrids(nn.Module):
 
 
 class GatheredGrids(nn.Module):
-    """`FeatureGrids` as one table and one Gather: rows of F features, 2^N rows per point and lattice.
+    """`FeatureGrids` as one table and one Gather: 2^N rows of F features per point and lattice.
 
-    Row numbers are computed in float32, which is exact below 2^24 of them, and cast once to int32: 64-bit integers
-    would send the arithmetic to the CPU.
+    Row numbers are computed in float32, which is exact below 2^24 of them, and cast once to int32:
+    64-bit integers would send the arithmetic to the CPU.
     """
+
+    last: Float[Tensor, "lattices 1"]
+    """Number of the last node along each side."""
+    strides: Float[Tensor, "dimensions lattices 1"]
+    """Rows from a node to its next along each axis."""
+    first_row: Float[Tensor, "lattices 1"]
+    corners: Float[Tensor, "lattices corners 1"]
+    """Rows from a cell's lowest node to each of its nodes, the first axis running fastest."""
 
     def __init__(self, grids: FeatureGrids) -> None:
         super().__init__()
@@ -76,13 +86,16 @@ class GatheredGrids(nn.Module):
         self.table = nn.Parameter(table.contiguous(), requires_grad=False)
         every = [(axis, grid.shape[-1]) for grid in lattices for axis in grids.axes]
         self.columns = list(zip(*(axis for axis, _ in every), strict=True))
-        dimensions = len(self.columns)
-        sides = torch.tensor([side for _, side in every])
-        sizes = sides**dimensions
-        strides = torch.stack([sides**n for n in range(dimensions)])
-        self.register_buffer("last", (sides - 1).float()[:, None])
-        self.register_buffer("strides", strides.float()[..., None])
-        self.register_buffer("first_row", (sizes.cumsum(0) - sizes).float()[:, None])
+        sides = torch.tensor([float(side) for _, side in every])[:, None]
+        strides = torch.stack([sides**n for n in range(len(self.columns))])
+        sizes = strides[-1] * sides
+        corners = torch.zeros(len(sides), 1, 1)
+        for stride in strides:
+            corners = torch.cat([corners, corners + stride[:, None]], 1)
+        self.register_buffer("last", sides - 1)
+        self.register_buffer("strides", strides)
+        self.register_buffer("first_row", sizes.cumsum(0) - sizes)
+        self.register_buffer("corners", corners)
 
     def forward(
         self, points: Float[Tensor, "batch points 3 height width"]
@@ -90,16 +103,13 @@ class GatheredGrids(nn.Module):
         """Features of points in [-1, 1]^3: see `FeatureGrids.forward`."""
         batch, count, _, height, width = points.shape
         axis = points.permute(2, 0, 1, 3, 4).reshape(3, -1).split(1)
-        places = [self._place(torch.cat([axis[i] for i in column])) for column in self.columns]
-        row = self.first_row
-        for (node, _), stride in zip(places, self.strides, strict=True):
-            row = row + node * stride
-        rows, weights = [], []
-        for corner in product((0, 1), repeat=len(places)):
-            rows.append(row + sum(bit * s for bit, s in zip(corner, self.strides, strict=True)))
-            weights.append(_product(f if b else 1 - f for b, (_, f) in zip(corner, places, strict=True)))
-        features = F.embedding(torch.stack(rows, 1).int(), self.table)
-        features = (features * torch.stack(weights, 1)[..., None]).sum(1)
+        row, weights = self.first_row, torch.ones_like(self.first_row)[:, None]
+        for column, stride in zip(self.columns, self.strides.unbind(), strict=True):
+            node, beyond = self._place(torch.cat([axis[i] for i in column]))
+            row, beyond = row + node * stride, beyond[:, None]
+            weights = torch.cat([weights * (1 - beyond), weights * beyond], 1)
+        rows = (row[:, None] + self.corners).int()
+        features = (F.embedding(rows, self.table) * weights[..., None]).sum(1)
         features = features.transpose(1, 2).reshape(-1, batch, count, height, width)
         return features.transpose(0, 1).reshape(batch, -1, height, width)
 
@@ -108,13 +118,6 @@ class GatheredGrids(nn.Module):
     ) -> tuple[Float[Tensor, "lattices m"], Float[Tensor, "lattices m"]]:
         """The node below each coordinate and how far it lies towards the next, in [0, 1]."""
         position = (x + 1) * (0.5 * self.last)
-        # the last node has no next one: the minimum of floor and last - 1, without the Min that WebGPU lacks
+        # the last node has no next one: the smaller of floor and last - 1, but WebGPU has no Min
         node = self.last - 1 - torch.relu(self.last - 1 - torch.floor(position))
         return node, position - node
-
-
-def _product(factors: Iterable[Tensor]) -> Tensor:
-    result, *rest = factors
-    for factor in rest:
-        result = result * factor
-    return result

@@ -1,20 +1,23 @@
-"""MobileR2L (Cao et al., "Real-Time Neural Light Field on Mobile Devices", CVPR 2023), layer by layer, and our form of it.
+"""MobileR2L, layer by layer, and our form of it.
 
-    coarse rays -> 8 points each -> sines and cosines (312 channels) -> 1x1 residual body with one long skip
-        -> upsampling stages (each with 1x1 residual blocks) -> 1x1 convolution -> sigmoid
+    coarse rays -> 8 points each -> sines and cosines (312 channels) -> 1x1 residual body, long skip
+        -> upsampling stages, each with 1x1 residual blocks -> 1x1 convolution -> sigmoid
 
-Two presets share this file (`student.presets`):
+After Cao et al., "Real-Time Neural Light Field on Mobile Devices" (CVPR 2023), and its published
+code. Two presets share this file (`student.presets`):
 
-* `mobile_r2l_paper`: depth planes along rays scaled to z = -1, jittered in training; GELU, BatchNorm, transposed
-  convolutions; 4 305 539 parameters with three outputs. For comparison: transposed convolutions have a long record of
-  wrong results in ONNX Runtime Web, and GELU and BatchNorm cost memory traffic in training.
-* `mobile_r2l`, for export: PixelShuffle instead of transposed convolutions (the first stage 3x3, so that neighbouring
-  rays still mix), ReLU, which folds into the convolution before it, no BatchNorm (residual blocks start as the identity
-  instead, so training equals evaluation), and points only where the ray is inside the scene's box.
+* `mobile_r2l_paper`: depth planes along rays scaled to z = -1, jittered in training; GELU,
+  BatchNorm, transposed convolutions; 4 305 539 parameters with three outputs. For comparison only:
+  transposed convolutions have a long record of wrong results in ONNX Runtime Web, and GELU and
+  BatchNorm cost memory traffic in training.
+* `mobile_r2l`, for export: PixelShuffle instead of transposed convolutions (the first stage 3x3, so
+  that neighbouring rays still mix), ReLU, which folds into the convolution before it, no BatchNorm
+  (residual blocks start as the identity instead, so training equals evaluation), and points only
+  where the ray is inside the scene's box.
 
-Ours to decide: the paper has three outputs and a white background; we have five (RGB, alpha, depth), by a last
-convolution of 16 -> 5 instead of 16 -> 3 (34 parameters more). RGB is multiplied by alpha (premultiplied); depth is the
-fraction of the way through the box.
+The paper has three outputs and a white background; both our presets have five, RGB, alpha and
+depth, by a last convolution of 16 -> 5 instead of 16 -> 3 (34 parameters more). RGB is multiplied
+by alpha; depth is the fraction of the ray's way through the box.
 """
 
 import math
@@ -49,7 +52,9 @@ class MobileR2LConfig:
     octaves: int = 6
     """Frequencies of the points' encoding: 2^0 ... 2^(octaves - 1)."""
     sampling: Literal["box", "planes"] = "box"
-    """Points from entering to leaving the scene's box, or on planes parallel to the image (the paper)."""
+    """Points from entering to leaving the scene's box, or on planes parallel to the image (the
+    paper).
+    """
     width: int = 256
     """Channels of the body."""
     blocks: int = 29
@@ -85,7 +90,9 @@ class MobileR2L(LightField):
         self.octaves = config.octaves
         self.sampler = {"box": BoxPoints, "planes": PlanePoints}[config.sampling](config.points)
         encoded = 3 * config.points * (2 * config.octaves + 1)
-        self.head = nn.Sequential(nn.Conv2d(encoded, config.width, 1), activation(config.activation))
+        self.head = nn.Sequential(
+            nn.Conv2d(encoded, config.width, 1), activation(config.activation)
+        )
         self.body = LongSkip(*_residual_blocks(config, config.width, config.blocks))
         self.upsample = nn.Sequential(*_stages(config))
         self.out = nn.Conv2d(config.channels[-1], RGB_ALPHA_DEPTH, 1)
@@ -105,7 +112,9 @@ class MobileR2L(LightField):
 
 
 class BoxPoints(nn.Module):
-    """`count` points from where a ray enters the box to where it leaves it, in box coordinates [-1, 1]."""
+    """`count` points from where a ray enters the box to where it leaves it, in box coordinates [-1,
+    1].
+    """
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -128,8 +137,9 @@ class BoxPoints(nn.Module):
 class PlanePoints(nn.Module):
     """`count` points on planes parallel to the image, in norm units: the paper's sampling.
 
-    The paper sets the first and last plane by hand (2 and 6 for cameras 4 away from the origin). Here they are the
-    camera's distance from the box's centre less and plus half the box's diagonal, which is that for any scene.
+    The paper sets the first and last plane by hand (2 and 6 for cameras 4 away from the origin).
+    Here they are the camera's distance from the box's centre less and plus half the box's diagonal,
+    which is that for any scene.
     """
 
     def __init__(self, count: int) -> None:
@@ -158,7 +168,9 @@ class PlanePoints(nn.Module):
     def _jittered(
         self, like: Float[Tensor, "batch 1 height width"]
     ) -> Float[Tensor, "batch points height width"]:
-        """One uniform draw per ray and stratum; strata end half-way between points (NeRF, equation 2)."""
+        """One uniform draw per ray and stratum; strata end half-way between points (NeRF, equation
+        2).
+        """
         middle = 0.5 * (self.fractions[1:] + self.fractions[:-1])
         low = torch.cat([self.fractions[:1], middle])[None, :, None, None]
         high = torch.cat([middle, self.fractions[-1:]])[None, :, None, None]

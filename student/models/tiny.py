@@ -1,13 +1,15 @@
 """`tiny`: the surface-guided student, made for CPUs and for phones.
 
-    coarse rays -> points in the box -> feature volume (+ frequencies of three) -> 1x1 residual body -> 3x3 conv -> PixelShuffle
-        -> per pixel: depth fraction, alpha, a few features                       (where the ray ends: smooth, easy)
-    per pixel: point = origin + depth * direction -> feature planes there + features + direction -> small 1x1 head -> RGB
-                                                                                  (what is there: detail, in the planes)
+    where the ray ends (smooth, easy), once per coarse ray:
+        points along the ray -> feature volume; three of them -> frequencies
+        -> 1x1 residual body -> 3x3 conv -> PixelShuffle -> depth, alpha, a few features per pixel
+    what is there (detail, kept in planes), once per pixel:
+        point = origin + depth * direction -> feature planes
+        point's features, ray's features, direction -> small 1x1 head -> RGB
 
-A network over rays spends its capacity on where each ray ends. Here the ray network only predicts that, guided by the
-teacher's depth, and the colour is looked up at the predicted surface, once per output pixel. Measured on the demo
-scene against MobileR2L's recipe at equal CPU time: see docs/decisions.md.
+A network over rays spends its capacity on where each ray ends. Here the ray network only predicts
+that, guided by the teacher's depth, and the colour is looked up at the predicted surface. The
+volume lets it see along the ray what is there; what was measured is in docs/decisions.md.
 """
 
 from dataclasses import dataclass

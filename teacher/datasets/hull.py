@@ -27,7 +27,7 @@ PIXELS = 160  # longest side of a silhouette
 REACH = 40  # longest distance to a covered pixel that is measured, in such pixels
 COVERED = 8  # alpha, of 255, from which a pixel counts as covered: below it is matting noise
 FORGIVEN = 0.02  # share of views that may contradict the others, for mistakes in mattes
-MUST_SEE = 0.25  # share of views that must have a point in the picture
+MUST_SEE = 0.5  # share of views that must have a point in the picture
 
 
 @dataclass(frozen=True)

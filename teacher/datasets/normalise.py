@@ -30,6 +30,7 @@ Corners = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 BEYOND_CAMERAS = 1.5  # for comparison: the author of instant-ngp's fox chose 1.2 by hand
 _ALPHA_PROBES = 8  # pictures opened to see whether the alpha channel is used at all
+_CONTRADICTION = "{}: no point is covered in all pictures, so their alpha says nothing of the box"
 _UPRIGHT = 0.5  # least z of the mean up vector of a world that is plausibly z-up (60 degrees)
 
 
@@ -44,7 +45,9 @@ def normalise(raw: RawScene, aabb: Corners | None = None) -> Scene:
     T_near_world = _near_frame([frame.camera for frame in train])
     near = _moved(T_near_world, train)
     has_alpha = raw.has_alpha and _any_transparent(train)
-    box = _hull(near) if has_alpha and aabb is None else None
+    carve = has_alpha and aabb is None
+    box = _hull(near) if carve else None
+    contradiction = (_CONTRADICTION.format(raw.name),) if carve and box is None else ()
     if box is None:
         box = _around(near) if given is None else _moved_points(T_near_world, given)
     T_norm_near = _onto_unit_cube(box)
@@ -55,7 +58,7 @@ def normalise(raw: RawScene, aabb: Corners | None = None) -> Scene:
         T_norm_world.float(),
         _moved_points(T_norm_near, box).float(),
         has_alpha,
-        raw.warnings + _not_upright(raw),
+        raw.warnings + _not_upright(raw) + contradiction,
         raw.T_world_source.float(),
     )
 

@@ -166,9 +166,8 @@ class Knot(Implicit):
     """Distance of the strands' axes from the ring."""
     tube: float
 
-    _SAFETY = (
-        0.55  # the twist, steepest near the ring's centre, stretches distances by up to 1 / 0.57
-    )
+    # The twist stretches distances by up to 1 / 0.57, most so near the ring's centre.
+    _SAFETY = 0.55
 
     @property
     def bound(self) -> float:
@@ -186,6 +185,5 @@ class Knot(Implicit):
         out = rho - self.ring
         across = (cos * out + sin * y).abs() - self.strand
         along = cos * y - sin * out
-        return (
-            (across * across + along * along).clamp_min(1e-12).sqrt() - self.tube
-        ) * self._SAFETY
+        tube = (across * across + along * along).clamp_min(1e-12).sqrt() - self.tube
+        return tube * self._SAFETY

@@ -106,7 +106,7 @@ def _sample(
     colour, t = shade(scene, o, d, _BOUNCES)
     alpha = torch.isfinite(t).float()
     shoulder = colour / (1 + 0.55 * (colour - 0.8).clamp_min(0))  # rolls highlights off
-    rgb = srgb_from_linear(shoulder.clamp(0, 1)) * alpha
+    rgb = srgb_from_linear(shoulder.clamp(0, 1))  # black where nothing is hit: premultiplied
     return torch.cat([rgb, alpha[None], torch.where(alpha > 0, t, 0)[None]])
 
 

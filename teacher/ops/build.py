@@ -8,6 +8,7 @@ file is loaded. Files appear whole, under their final name: several processes ma
 kernel at once. Nothing is compiled at import. A compile that fails raises with the compiler's log.
 """
 
+import errno
 import functools
 import hashlib
 import importlib
@@ -193,7 +194,9 @@ def _build(path: Path, build: Callable[[Path], Any]) -> None:
     try:
         with replacing(path) as partial:
             build(partial)
-    except (PermissionError, NotADirectoryError) as error:
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # shown as a full disk, as anywhere else
         raise UserError(
             "the cache of compiled kernels",
             str(error),

@@ -1,7 +1,7 @@
 """Which build of an op runs on a device, and how it is started there.
 
-    backend(device) ─┬─ "c++"        CPU tensors: the library by ctypes, on torch's number of threads
-                     ├─ "cuda"       CUDA tensors: the cubin by the driver, on torch's stream
+    backend(device) ─┬─ "c++"        CPU tensors: the library, on as many threads as torch
+                     ├─ "cuda"       CUDA tensors: the cubin, on torch's stream
                      └─ "reference"  pure torch: no compiler, or POCKETFIELD_OPS=reference
 
 Arguments get their C types here, so that nothing is passed as a default type: a tensor (or None,

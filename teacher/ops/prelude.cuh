@@ -1,7 +1,8 @@
 // Stands before every kernel.cu: what NVRTC (a GPU) and g++ (a CPU) have to call differently.
 //
-// An entry point is `ENTRY name(i64 items, <arguments>, i64 threads) { FOR_EACH_ITEM(i) {...} }`. Its items are
-// independent: a GPU gives each a thread of its own, a CPU deals them out, CHUNK at a time, to `threads` OpenMP threads.
+// An entry point is `ENTRY name(i64 items, <arguments>, i64 threads) { FOR_EACH_ITEM(i) {...} }`.
+// Its items are independent: a GPU gives each a thread of its own, a CPU deals them out, CHUNK at
+// a time, to `threads` OpenMP threads.
 #if defined(__CUDACC_RTC__)
 
 #define INLINE __device__ __forceinline__

@@ -31,19 +31,17 @@ const SOFTWARE_GPU = [
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
-/** $CHROME, or the first Chromium on the PATH. */
+/** $CHROME, or the first Chromium on the PATH, or the one that playwright-core has downloaded. */
 export function findBrowser() {
   const folders = (process.env.PATH ?? "").split(path.delimiter);
-  const candidates = [
-    process.env.CHROME,
-    ...NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name))),
-  ];
-  const found = candidates.find((file) => file && isExecutable(file));
-  if (found) return found;
+  const installed = NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name)));
+  const found = [process.env.CHROME, ...installed, chromium.executablePath()].find(isExecutable);
+  if (found !== undefined) return found;
   throw new Error(`no browser: set CHROME, or install one of ${NAMES.join(", ")}`);
 }
 
 function isExecutable(file) {
+  if (!file) return false;
   try {
     accessSync(file, constants.X_OK);
     return true;

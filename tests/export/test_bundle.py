@@ -33,6 +33,7 @@ def test_the_manifest_describes_the_files(bundle: Path, source: Exportable) -> N
         assert model.bytes == (bundle / model.file).stat().st_size
         assert model.sha256 == sha256(bundle / model.file)
         assert (model.height, model.width) == source.size
+        assert model.parameters == sum(p.numel() for p in source.model.parameters())
     assert [model.precision for model in manifest.models] == ["fp16", "fp32"]
     assert manifest.models[0].bytes < manifest.models[1].bytes
     assert manifest.envelope == source.envelope

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from export.bundle import Exportable, Proved
-from export.operators import PHONE_BUFFER, check_operators, gflop, parameters
+from export.bundle import Proved
+from export.operators import PHONE_BUFFER, check_operators, gflop
 from teacher.errors import UserError
 from tests.export.graphs import graph, whole
 
@@ -82,7 +82,6 @@ def test_operations_of_a_small_network_by_hand() -> None:
     )
     convolution, relu, product, total = 2 * 100 * 1 * 9, 100, 2 * 25 * 7 * 4, 100
     assert gflop(model) * 1e9 == pytest.approx(convolution + relu + product + total)
-    assert parameters(model) == 36 + 28  # shapes and axes are not parameters
 
 
 def test_operations_of_a_transposed_convolution_count_at_its_input() -> None:
@@ -95,11 +94,5 @@ def test_operations_of_a_transposed_convolution_count_at_its_input() -> None:
     assert gflop(model) * 1e9 == pytest.approx(2 * (2 * 16) * 3 * 16)
 
 
-def test_both_precisions_cost_the_same_and_hold_torchs_parameters(
-    source: Exportable, proved: Proved
-) -> None:
-    """Half precision adds casts, no arithmetic; constants of the rays are a few numbers more."""
-    single, half = proved.graphs["fp32"], proved.graphs["fp16"]
-    assert gflop(single) == pytest.approx(gflop(half))
-    torchs = sum(parameter.numel() for parameter in source.model.parameters())
-    assert torchs <= parameters(single) < torchs + 4 * source.size[0] * source.size[1]
+def test_half_precision_adds_casts_and_no_arithmetic(proved: Proved) -> None:
+    assert gflop(proved.graphs["fp16"]) == pytest.approx(gflop(proved.graphs["fp32"]))

@@ -1,6 +1,7 @@
 """Each rewrite changes the graph and leaves its function alone."""
 
 import numpy as np
+import onnx
 import pytest
 from onnx import ModelProto, TensorProto
 
@@ -82,6 +83,27 @@ def test_indices_stay_wide_where_an_operator_takes_no_others() -> None:
     before = model.SerializeToString()
     passes.indices_in_32_bits(model)
     assert model.SerializeToString() == before
+
+
+def test_a_constant_of_equal_numbers_is_stored_as_one() -> None:
+    """Weights stay as they are: an untrained layer of zeros is a layer all the same."""
+    model = graph(
+        """g (float[1, 1, 64, 64] x) => (float[1, 1, 64, 64] y) {
+            scaled = Mul(x, twos)
+            moved = Add(scaled, ramp)
+            y = Conv<pads=[16, 16, 16, 16]>(moved, w)
+        }""",
+        twos=single(np.full((1, 1, 64, 64), 2)),
+        ramp=single(np.arange(4096).reshape(1, 1, 64, 64)),
+        w=single(np.zeros((1, 1, 33, 33))),
+    )
+    x = RANDOM.normal(size=(1, 1, 64, 64)).astype(np.float32)
+    before = run(model, x=x)[0]
+    passes.uniform_constants(model)
+    onnx.checker.check_model(model, full_check=True)
+    assert kinds(model) == ["Expand", "Mul", "Add", "Conv"]
+    assert {name for name in passes.initialisers(model) if "twos" not in name} == {"ramp", "w"}
+    np.testing.assert_array_equal(run(model, x=x)[0], before)
 
 
 def test_pruning_keeps_what_outputs_need() -> None:

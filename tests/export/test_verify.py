@@ -14,8 +14,7 @@ from PIL import Image
 
 from export import bundle as bundle_module
 from export.bundle import Exportable, Proved, prove_student
-from export.manifest import MANIFEST
-from export.to_onnx import Precision
+from export.manifest import MANIFEST, Precision
 from export.verify import REQUIRED, OnnxPicture, compare, prove, verify_bundle
 from student.models.base import LightFieldOutput
 from teacher.errors import UserError
@@ -127,8 +126,10 @@ def test_one_changed_byte_is_named(bundle: Path, name: str) -> None:
 
 
 def _resign(bundle: Path, kind: str, index: int, path: Path) -> None:
-    """Put the file's present digest into the manifest, as a forger would."""
+    """Put the file's present digest and size into the manifest, as a forger would."""
     plain: Any = json.loads((bundle / MANIFEST).read_text())
+    if kind == "models":
+        plain[kind][index]["bytes"] = path.stat().st_size
     plain[kind][index]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (bundle / MANIFEST).write_text(json.dumps(plain))
 
@@ -151,6 +152,16 @@ def test_a_picture_of_another_size_or_mode_is_refused(
     _resign(bundle, "references", 3, path)
     with pytest.raises(UserError, match=r"references/03\.png"):
         verify_bundle(bundle)
+
+
+def test_a_size_other_than_the_manifests_is_named(bundle: Path) -> None:
+    """The page's progress bar counts on it: hosts that compress send no true length."""
+    plain: Any = json.loads((bundle / MANIFEST).read_text())
+    plain["models"][0]["bytes"] += 1
+    (bundle / MANIFEST).write_text(json.dumps(plain))
+    with pytest.raises(UserError, match="bytes") as error:
+        verify_bundle(bundle)
+    assert "student.fp16.onnx" in error.value.thing
 
 
 def test_a_model_that_is_no_model_is_refused(bundle: Path) -> None:

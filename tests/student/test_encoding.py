@@ -5,6 +5,7 @@ import math
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from student.models.base import crop_intrinsics, grid_rays
 from student.models.encoding import clip_to_box, encode_frequencies, points_between, to_unit_box
@@ -46,7 +47,9 @@ def test_coarse_rays_are_centred_on_their_blocks() -> None:
 
 
 def test_a_crop_is_a_camera_of_its_own() -> None:
-    """Rays of the crop's intrinsics are the crop of the rays, also where it reaches past the picture."""
+    """Rays of the crop's intrinsics are the crop of the rays, also where it reaches past the
+    picture.
+    """
     pose = look_at(torch.tensor([2.0, 1.0, 1.0]), torch.zeros(3))[None]
     intrinsics = torch.tensor([[1.1, 1.4, 0.5, 0.4]])
     _, whole = grid_rays(pose, intrinsics, (12, 20))
@@ -57,7 +60,9 @@ def test_a_crop_is_a_camera_of_its_own() -> None:
 
 
 def test_clipping_agrees_with_brute_force() -> None:
-    """Points inside the box along densely sampled rays lie between near and far, all others outside."""
+    """Points inside the box along densely sampled rays lie between near and far, all others
+    outside.
+    """
     torch.manual_seed(0)
     origins = 4 * torch.nn.functional.normalize(torch.randn(200, 3), dim=-1)
     directions = torch.nn.functional.normalize(0.8 * torch.randn(200, 3) - origins, dim=-1)
@@ -99,9 +104,7 @@ def test_inside_the_box_near_is_the_camera() -> None:
     torch.testing.assert_close(far, torch.tensor([0.8]))
 
 
-@given(
-    st.tuples(*[st.floats(-10, 10, width=32)] * 3), st.tuples(*[st.floats(-1, 1, width=32)] * 3)
-)
+@given(st.tuples(*[st.floats(-10, 10, width=32)] * 3), st.tuples(*[st.floats(-1, 1, width=32)] * 3))
 def test_every_ray_gives_ordered_finite_distances_and_points_in_the_box(
     origin: tuple[float, float, float], direction: tuple[float, float, float]
 ) -> None:
@@ -139,8 +142,8 @@ def test_sines_get_arguments_that_wgsl_promises() -> None:
     """Every argument of sin and cos is within [-pi, pi]."""
     seen: list[torch.Tensor] = []
 
-    class Spy(torch.utils._python_dispatch.TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN202
+    class Spy(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             if func in (torch.ops.aten.sin.default, torch.ops.aten.cos.default):
                 seen.append(args[0].abs().max())
             return func(*args, **(kwargs or {}))

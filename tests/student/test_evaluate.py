@@ -11,7 +11,15 @@ from PIL import Image
 
 from student.checkpoint import load_student
 from student.evaluate import evaluate
-from student.held_out import HeldOut, frames_of, imagined, measure_psnr, photographed, spread, undistort
+from student.held_out import (
+    HeldOut,
+    frames_of,
+    imagined,
+    measure_psnr,
+    photographed,
+    spread,
+    undistort,
+)
 from student.models.tiny import TinyConfig
 from student.presets import PoolConfig, TrainConfig
 from student.render import StudentRenderer
@@ -71,7 +79,9 @@ def test_weights_of_another_network_are_named(run: Path) -> None:
 
 
 def test_any_size_is_a_cut_of_a_larger_picture(ball: Source) -> None:
-    """A size that is no multiple of the upsampling gives the pixels of the camera that was asked for."""
+    """A size that is no multiple of the upsampling gives the pixels of the camera that was asked
+    for.
+    """
     torch.manual_seed(0)
     model = MODEL.build(ball.aabb)
     torch.nn.init.zeros_(model.mix.weight)  # without mixing, blocks do not know of the border
@@ -84,7 +94,7 @@ def test_any_size_is_a_cut_of_a_larger_picture(ball: Source) -> None:
 
 
 def test_psnr_of_a_constant_error_is_its_closed_form(ball: Source) -> None:
-    """An error of e everywhere is -20 log10 e, against teacher and truth alike; a copy has 100 dB."""
+    """An error of e everywhere is -20 log10 e, against teacher and truth alike."""
     grey = replace(ball.view(0, (16, 16), 0), rgba=torch.full((16, 16, 4), 0.5))
     kept = torch.ones(16, 16, dtype=torch.bool)
     view = HeldOut("grey", grey.camera, grey, grey.rgba, kept)
@@ -185,7 +195,9 @@ def test_metrics_against_photographs(
     run: Path, ball: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The teacher is perfect here but for 8 bits; the student is equally far from both."""
-    frames = tuple(_photo(ball, camera, tmp_path / f"{k}.png") for k, camera in enumerate(ball.cameras[:2]))
+    frames = tuple(
+        _photo(ball, camera, tmp_path / f"{k}.png") for k, camera in enumerate(ball.cameras[:2])
+    )
     monkeypatch.setattr("student.evaluate.frames_of", lambda *_: frames)
     metrics = evaluate(run, split="test")
     assert (metrics["split"], metrics["views"]) == ("test", 2)

@@ -1,7 +1,8 @@
-"""Feature grids: interpolation by its definition, and the two implementations against each other."""
+"""Feature grids: interpolation by its definition, the two implementations against each other."""
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from student.models.grids import PLANES, VOLUME, FeatureGrids
@@ -9,7 +10,9 @@ from student.models.grids import PLANES, VOLUME, FeatureGrids
 AXES = pytest.mark.parametrize("axes", [PLANES, VOLUME], ids=["planes", "volume"])
 
 
-def _grids(axes: tuple[tuple[int, ...], ...], resolutions: tuple[int, ...] = (3, 8)) -> FeatureGrids:
+def _grids(
+    axes: tuple[tuple[int, ...], ...], resolutions: tuple[int, ...] = (3, 8)
+) -> FeatureGrids:
     torch.manual_seed(0)
     grids = FeatureGrids(axes, resolutions, features=2)
     for grid in grids.grids:
@@ -34,7 +37,7 @@ def test_gathers_equal_grid_sample(axes: tuple[tuple[int, ...], ...]) -> None:
 
 @AXES
 def test_a_linear_function_is_reproduced(axes: tuple[tuple[int, ...], ...]) -> None:
-    """Nodes that hold a linear function of their coordinates give it back everywhere between them."""
+    """Nodes that hold a linear function of their coordinates give it back between them."""
     grids, points = _grids(axes, (4,)), _points(3)
     line = torch.linspace(-1, 1, 4)
     mesh = torch.meshgrid(*[line] * len(axes[0]), indexing="ij")
@@ -67,8 +70,8 @@ def test_the_export_form_has_no_grid_sample_and_no_wide_integers(
     """WebGPU has neither; every integer on the way is int32."""
     exported, names, kinds = _grids(axes).exported(), [], set()
 
-    class Spy(torch.utils._python_dispatch.TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN202
+    class Spy(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             result = func(*args, **(kwargs or {}))
             names.append(func.name())
             kinds.update(value.dtype for value in tree_leaves(result))

@@ -6,8 +6,8 @@ import torch
 from student.budget import count_budget
 from student.models.base import LightField, crop_intrinsics
 from student.models.blocks import ResidualBlock, Upsampling, upsample
-from student.models.mobile_r2l import MobileR2LConfig
-from student.models.tiny import TinyConfig
+from student.models.mobile_r2l import MobileR2LConfig, PlanePoints
+from student.models.tiny import Tiny, TinyConfig
 from student.presets import PAPER, PRESETS
 from teacher.cameras import look_at
 
@@ -105,7 +105,9 @@ def test_batch_entries_do_not_mix(name: str) -> None:
 
 @EVERY
 def test_a_crop_by_intrinsics_is_the_crop_of_the_picture(name: str) -> None:
-    """Away from the crop's border, by as many rays as the network mixes (one here), nothing changes."""
+    """Away from the crop's border, by as many rays as the network mixes (one here), nothing
+    changes.
+    """
     model, (poses, intrinsics) = _model(name), _cameras()
     u = model.upsampling
     size, corner, part = (6 * u, 8 * u), (u, 2 * u), (4 * u, 5 * u)
@@ -119,6 +121,7 @@ def test_a_crop_by_intrinsics_is_the_crop_of_the_picture(name: str) -> None:
 def test_without_mixing_a_crop_is_exact_up_to_its_border() -> None:
     """With 1x1 convolutions alone, each block of pixels depends on its own ray only."""
     model, (poses, intrinsics) = _model("tiny"), _cameras()
+    assert isinstance(model, Tiny)
     torch.nn.init.zeros_(model.mix.weight)
     u = model.upsampling
     part = crop_intrinsics(intrinsics, (4 * u, 4 * u), (0, u), (2 * u, 2 * u))
@@ -131,7 +134,9 @@ def test_without_mixing_a_crop_is_exact_up_to_its_border() -> None:
 @pytest.mark.parametrize("kind", ["transposed", "shuffle", "resize"])
 @pytest.mark.parametrize("factor", [2, 3])
 def test_upsampling_keeps_pictures_where_they_are(kind: Upsampling, factor: int) -> None:
-    """Half-pixel alignment: mirrored input (and kernel) gives mirrored output, so nothing is shifted."""
+    """Half-pixel alignment: mirrored input (and kernel) gives mirrored output, so nothing is
+    shifted.
+    """
     torch.manual_seed(0)
     stage = upsample(kind, 1, 1, factor, 3)
     for layer in stage.modules():
@@ -150,8 +155,10 @@ def test_a_residual_block_starts_as_the_identity() -> None:
 
 
 def test_plane_points_jitter_within_their_strata_in_training_only() -> None:
-    """In evaluation the points are the planes; in training each lies half-way to its neighbours at most."""
-    sampler = _model("mobile_r2l_paper").sampler
+    """In evaluation the points are the planes; in training each lies half-way to its neighbours at
+    most.
+    """
+    sampler = PlanePoints(8)
     camera = (*_cameras(), (3, 3), BOX)
     planes = sampler.eval()(*camera)
     torch.testing.assert_close(planes, sampler(*camera))
@@ -180,7 +187,7 @@ def test_the_budget_counts_by_hand() -> None:
             super().__init__(1, BOX)
             self.conv = torch.nn.Conv2d(3, 7, 1)
 
-        def forward(self, T_norm_camera, intrinsics, size):  # noqa: ANN001, ANN202
+        def forward(self, T_norm_camera, intrinsics, size):
             return self.conv(self.aabb.new_ones(1, 3, *size).mul_(2).detach())
 
     budget = count_budget(OneConv(), (5, 6))

@@ -72,7 +72,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Bit for bit: weights, averages, moments, curve; interrupted after the pool began to replace views."""
+    """Bit for bit: weights, averages, moments, curve; interrupted after the pool began to replace
+    views.
+    """
     config = replace(CONFIG, model=model)
     train("test", config, open_ball, tmp_path / "whole")
     with monkeypatch.context() as patch:
@@ -182,8 +184,8 @@ def test_the_loss_is_zero_only_at_the_teacher() -> None:
     torch.testing.assert_close(found - at_teacher, 0.5 * alpha.mean(), atol=1e-6, rtol=0)
 
 
-def test_background_does_not_matter_where_alpha_is_right() -> None:
-    """Premultiplied colour over any background differs by the error in alpha times the background."""
+def test_an_error_in_alpha_shows_through_the_background() -> None:
+    """An error in alpha shows as that error times the background, and not on black."""
     alpha = torch.full((1, 1, 2, 2), 0.25)
     teacher = torch.cat([torch.zeros(1, 3, 2, 2), alpha], 1)
     student = torch.cat([torch.zeros(1, 3, 2, 2), alpha + 0.5], 1)

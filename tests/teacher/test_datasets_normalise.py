@@ -1,5 +1,6 @@
 """The norm frame and its box: given, carved from mattes, asked for by the data set, or guessed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from teacher.cameras import Camera, project
+from teacher.cameras import Camera, look_at, project
 from teacher.datasets import load_scene
 from teacher.datasets.normalise import normalise
 from teacher.datasets.raw import RawScene
@@ -20,7 +21,9 @@ from tests.scenes import (
     HEIGHT,
     WIDTH,
     Document,
+    Point,
     Shot,
+    all_round,
     edited,
     ellipsoid_shots,
     orbiting,
@@ -72,32 +75,61 @@ def test_photographs_get_a_box_around_what_they_look_at_that_holds_the_cameras(
     torch.testing.assert_close(box[1] - box[0], torch.full((3,), 2 * 1.5 * 4.0), atol=2e-2, rtol=0)
 
 
-def test_the_visual_hull_holds_the_object_closely(tmp_path: Path) -> None:
-    radii, centre = (0.9, 0.5, 0.7), (0.4, -0.3, 0.6)
-    write_blender(tmp_path, ellipsoid_shots(radii, centre))
-    box = world_box(load_scene(tmp_path))
+def assert_holds_closely(box: torch.Tensor, radii: Point, centre: Point, slack: float) -> None:
+    """The box contains the ellipsoid and leaves at most `slack` on each side of it."""
     low, high = (torch.tensor(centre) + sign * torch.tensor(radii) for sign in (-1, 1))
-    assert (box[0] <= low).all() and (box[1] >= high).all()
-    assert (box[1] - box[0] < 1.45 * (high - low)).all()
+    assert (box[0] <= low).all() and (box[1] >= high).all(), box
+    assert (box[0] >= low - slack).all() and (box[1] <= high + slack).all(), box
+
+
+@pytest.mark.parametrize("size", [(64, 48), (203, 150)])
+def test_the_visual_hull_holds_the_object_closely(tmp_path: Path, size: tuple[int, int]) -> None:
+    """At a size that is looked at as it is, and at one that is halved and leaves a remainder."""
+    radii, centre = (0.9, 0.5, 0.7), (0.4, -0.3, 0.6)
+    write_blender(tmp_path, ellipsoid_shots(radii, centre, all_round(centre, size)))
+    assert_holds_closely(world_box(load_scene(tmp_path)), radii, centre, 0.25)
+
+
+def test_the_hull_does_not_lose_thin_things(tmp_path: Path) -> None:
+    """A rod much thinner than the first pass's cells: hardly one has its centre in it."""
+    radii, centre = (0.9, 0.05, 0.05), (0.07, 0.13, 0.11)
+    write_blender(tmp_path, ellipsoid_shots(radii, centre, all_round(centre, (160, 120))))
+    assert_holds_closely(world_box(load_scene(tmp_path)), radii, centre, 0.25)
 
 
 def test_the_hull_survives_a_wrong_matte(tmp_path: Path) -> None:
-    """One of 51 pictures shows nothing at all; the object must not vanish."""
-    shots = ellipsoid_shots((0.9, 0.5, 0.7), (0.0, 0.0, 0.0)) * 3
-    shots = [Shot(f"{i:03}", shot.camera, shot.rgba) for i, shot in enumerate(shots[:60])]
-    shots[5] = Shot("005", shots[5].camera, np.zeros_like(shots[5].rgba))
+    """One of 52 training pictures shows nothing at all; the object must not vanish."""
+    radii, centre = (0.9, 0.5, 0.7), (0.0, 0.0, 0.0)
+    shots = ellipsoid_shots(radii, centre, [*all_round(centre), *all_round(centre)] * 2)[:60]
+    shots[5] = replace(shots[5], rgba=np.zeros_like(shots[5].rgba))
     write_instant_ngp(tmp_path, shots)
-    box = world_box(load_scene(tmp_path))
-    assert (box[1] - box[0] > torch.tensor([1.8, 1.0, 1.4])).all()
-    assert (box[1] - box[0] < torch.tensor([1.8, 1.0, 1.4]) * 1.45).all()
+    assert_holds_closely(world_box(load_scene(tmp_path)), radii, centre, 0.3)
+
+
+def test_cameras_that_look_elsewhere_do_not_carve_through_a_folding_lens(tmp_path: Path) -> None:
+    """r (1 - r^2 / 4) is 0 again at r = 2: 63 degrees off the axis folds into the middle.
+
+    Four cameras look past the object by that angle and see nothing of it.
+    """
+    radii, centre = (0.9, 0.5, 0.7), (0.0, 0.0, 0.0)
+    lens = {"lens": "opencv", "distortion": (-0.25, 0.0, 0.0, 0.0)}
+    cameras = [replace(camera, **lens) for camera in all_round(centre)]
+    for camera in cameras[:4]:
+        aside = camera.T_world_camera[:3, 0] * 10  # twice the distance of 5, to the right
+        away = replace(camera, T_world_camera=look_at(camera.position, aside))
+        cameras.append(away)
+    write_nerfstudio(tmp_path, ellipsoid_shots(radii, centre, cameras))
+    assert_holds_closely(world_box(load_scene(tmp_path)), radii, centre, 0.3)
 
 
 def test_mattes_that_contradict_each_other_fall_back_to_the_cameras(tmp_path: Path) -> None:
     write_nerfstudio(tmp_path, tiny_shots())
     for image in (tmp_path / "images").iterdir():
         Image.new("RGBA", (WIDTH, HEIGHT)).save(image)
-    box = world_box(load_scene(tmp_path))
+    scene = load_scene(tmp_path)
+    box = world_box(scene)
     torch.testing.assert_close(box[1] - box[0], torch.full((3,), 12.0), atol=2e-2, rtol=0)
+    assert ["no point is covered" in warning for warning in scene.warnings] == [True]
 
 
 def raw_scene(cameras: list[Camera]) -> RawScene:

@@ -143,6 +143,17 @@ def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
         read_header(tmp_path / "notes.png")
 
 
+def test_a_png_with_a_wrong_chunk_length_is_named(tmp_path: Path) -> None:
+    """Pillow's own word for it is SyntaxError, which must not look like a bug of ours."""
+    path = saved(tmp_path, Image.fromarray(random_rgba()))
+    data = path.read_bytes()
+    place = data.index(b"IDAT") - 4
+    (length,) = struct.unpack_from(">I", data, place)
+    path.write_bytes(data[:place] + struct.pack(">I", length - 20) + data[place + 4 :])
+    with pytest.raises(UserError, match=r"x\.png\n.*broken PNG"):
+        Picture(path).rgba()
+
+
 @pytest.mark.parametrize("name", ["x.png", "x.jpg", "x.gif"])
 def test_a_damaged_byte_gives_a_picture_or_a_user_error(tmp_path: Path, name: str) -> None:
     """Whatever Pillow raises on damage is turned into the one kind of error that users see."""

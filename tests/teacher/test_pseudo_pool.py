@@ -109,8 +109,9 @@ def test_pool_is_bounded_and_replaces_the_oldest(renderer: CountingRenderer):
     pool = pool_of(renderer, reuse=1.0)
     generator = torch.Generator().manual_seed(0)
     pool.wait(5)
-    while pool.state.rendered < 13:
+    for _ in range(13):
         pool.batch(1, generator)
+    assert pool.state.rendered == 13
     held = drawn_positions(pool, 400)
     expected = torch.stack([camera.position for camera in renderer.cameras[-5:]])
     assert len(pool) == 5
@@ -149,18 +150,21 @@ def test_two_synchronous_runs_are_equal_bit_for_bit():
         assert torch.equal(a.rgba, b.rgba) and torch.equal(a.T_norm_camera, b.T_norm_camera)
 
 
-def test_resumed_pool_goes_on_as_if_it_had_not_stopped():
+@pytest.mark.parametrize("reuse", [3.0, 100.0])
+def test_resumed_pool_goes_on_as_if_it_had_not_stopped(reuse: float):
     """State and generator are enough; only the views still held are rendered again."""
-    whole = pool_of(CountingRenderer(), reuse=3.0)
+    whole = pool_of(CountingRenderer(), reuse=reuse)
     generator = torch.Generator().manual_seed(1)
+    whole.wait(5)
     expected = [whole.batch(4, generator) for _ in range(40)]
 
-    first = pool_of(CountingRenderer(), reuse=3.0)
+    first = pool_of(CountingRenderer(), reuse=reuse)
     generator = torch.Generator().manual_seed(1)
+    first.wait(5)
     for _ in range(17):
         first.batch(4, generator)
     again = CountingRenderer()
-    second = pool_of(again, reuse=3.0, state=first.state)
+    second = pool_of(again, reuse=reuse, state=first.state)
     assert second.state == first.state
     for k in range(17, 40):
         batch = second.batch(4, generator)

@@ -1,6 +1,6 @@
-// Adam over rows that carry their own step counts and are skipped without a gradient (tiny-cuda-nn's adam.h).
-//
-// One item is one row of FEATURES values; FEATURES = 0 stands for any number, then given as `features`.
+// Adam over rows that carry their own step counts, and are skipped without a gradient
+// (tiny-cuda-nn's adam.h). One item is one row of FEATURES values; FEATURES = 0 stands for any
+// number, then given as `features`.
 #define CHUNK 4096
 
 ENTRY adam_step(
@@ -11,8 +11,8 @@ ENTRY adam_step(
     float* __restrict__ first,              // [items, features], mean of the gradient
     float* __restrict__ second,             // [items, features], mean of its square
     int* __restrict__ steps,                // [items]
-    const float* __restrict__ corrections,  // [last + 1], by step count: sqrt(1 - beta2^s) / (1 - beta1^s)
-    i64 last,                               // from here on corrections are 1
+    const float* __restrict__ corrections,  // [last + 1], by step count, as reference.py has them
+    i64 last,                               // from this count on the correction is 1
     float learning_rate,
     float gain1,  // 1 - beta1
     float gain2,  // 1 - beta2

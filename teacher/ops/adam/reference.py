@@ -1,6 +1,6 @@
-"""Adam with skipped rows in plain torch: the definition of the op and its fallback.
+"""Adam with skipped rows in plain torch: the op's definition and fallback.
 
-Letters: g = gradient, m, v = its running mean and mean square, s = the row's own number of steps.
+Letters: p = parameter, g = gradient, m, v = its running mean and mean square, s = the row's steps.
 """
 
 import torch
@@ -22,8 +22,7 @@ def adam_step(
 ) -> None:
     """As `teacher.ops.adam_step`, for any device and floating type."""
     rows = gradient.ne(0).any(1).nonzero()[:, 0]
-    s = steps[rows] + 1
-    p = parameter[rows]
+    p, s = parameter[rows], steps[rows] + 1
     g = gradient[rows] + decay * p
     m = first[rows].lerp(g, 1 - betas[0])
     v = second[rows].lerp(g.square(), 1 - betas[1])
@@ -33,6 +32,6 @@ def adam_step(
 
 
 def corrections(betas: tuple[float, float], s: Int[Tensor, " rows"]) -> Float[Tensor, " rows"]:
-    """What makes up for m and v starting at zero (Kingma and Ba 2015, end of section 2), as a factor of the rate."""
+    """What makes up for m and v starting at zero, as a factor of the learning rate (section 2)."""
     s = s.double()
     return (1 - betas[1] ** s).sqrt() / (1 - betas[0] ** s)

@@ -1,7 +1,7 @@
-"""Emission and absorption along packed rays, in plain torch: the definition of the op and its fallback.
+"""Emission and absorption along packed rays in plain torch: the op's definition and fallback.
 
-Letters, per sample i of a ray: tau = density * (t_end - t_start), T = exp(-sum of the tau before i), alpha = 1 - e^-tau,
-w = T * alpha, m = (t_start + t_end) / 2.
+Letters, per sample i of a ray: tau = density * (t_end - t_start), T = exp(-sum of the tau before
+i), alpha = 1 - exp(-tau), w = T * alpha, m = (t_start + t_end) / 2.
 """
 
 from typing import NamedTuple
@@ -17,13 +17,13 @@ class Composite(NamedTuple):
     """What a set of rays sees."""
 
     colour: Float[Tensor, "rays channels"]
-    """sum of w * colour: premultiplied."""
+    """Sum of w * colour: premultiplied."""
     alpha: Float[Tensor, " rays"]
-    """sum of w, in [0, 1]."""
+    """Sum of w, in [0, 1]."""
     depth: Float[Tensor, " rays"]
-    """sum of w * m, not divided by alpha."""
+    """Sum of w * m, not divided by alpha."""
     weights: Float[Tensor, " samples"]
-    """w, zero behind the early stop."""
+    """w of each sample, zero behind the early stop."""
 
 
 def composite(
@@ -37,13 +37,8 @@ def composite(
     """As `teacher.ops.composite`, for any device and floating type."""
     mask = row_mask(offsets)
     tau = pad(density * (t_ends - t_starts), mask)
-    transmittance = torch.exp(tau - tau.cumsum(1))
-    seen = transmittance >= early_stop
-    weights = torch.where(seen, transmittance * -torch.expm1(-tau), 0)
-    middle = pad(0.5 * (t_starts + t_ends), mask)
-    return Composite(
-        (weights[..., None] * pad(colour, mask)).sum(1),
-        weights.sum(1),
-        (weights * middle).sum(1),
-        weights[mask],
-    )
+    T = torch.exp(tau - tau.cumsum(1))
+    w = torch.where(T >= early_stop, T * -torch.expm1(-tau), 0)
+    m = pad(0.5 * (t_starts + t_ends), mask)
+    seen = (w[..., None] * pad(colour, mask)).sum(1)
+    return Composite(seen, w.sum(1), (w * m).sum(1), w[mask])

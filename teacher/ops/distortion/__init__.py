@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from teacher.ops import launch
 from teacher.ops.build import Kernels
@@ -23,10 +23,11 @@ def distortion(
     t_ends: Float[Tensor, " samples"],
     offsets: Int[Tensor, " rays_plus_one"],
 ) -> Float[Tensor, " rays"]:
-    """How far each ray's weights are spread (mip-NeRF 360, equation 15; in linear time as by DVGO v2, equation 7).
+    """How far each ray's weights are spread (mip-NeRF 360, equation 15).
 
-    With m the middles of the intervals: sum over i, j of w_i w_j |m_i - m_j| + 1/3 sum over i of w_i² (t_end - t_start),
-    in the units of t. Differentiable with respect to `weights`, once only.
+    With m the middles of the intervals: sum over i, j of w_i w_j |m_i - m_j|, plus 1/3 sum over i
+    of w_i² (t_end - t_start), in the units of t; by sweeps, in linear time (as DVGO v2 does).
+    Differentiable with respect to `weights`, once only.
 
     Args:
         weights: of the samples, as `composite` gives them, [samples].
@@ -40,8 +41,7 @@ def distortion(
     Raises:
         UserError: a tensor's type, shape, device or layout is not what the kernel reads.
 
-    >>> t = torch.tensor([0.0, 1.0, 4.0])
-    >>> w = torch.tensor([0.5, 0.25])  # middles 0.5 and 2.5: 2 * 0.5 * 0.25 * 2 + (0.25 * 1 + 0.0625 * 3) / 3
+    >>> w, t = torch.tensor([0.5, 0.25]), torch.tensor([0.0, 1.0, 4.0])  # middles 0.5 and 2.5
     >>> distortion(w, t[:-1], t[1:], torch.tensor([0, 2], dtype=torch.int32))
     tensor([0.6458])
     """
@@ -51,29 +51,30 @@ def distortion(
     expect("distortion: offsets", offsets, ("rays + 1",), device, (torch.int32,))
     if launch.backend(device) == "reference":
         return reference.distortion(weights, t_starts, t_ends, offsets)
-    loss = _Distortion.apply(weights, t_starts, t_ends, offsets)
-    assert isinstance(loss, Tensor)
-    return loss
+    spread = _Distortion.apply(weights, t_starts, t_ends, offsets)
+    assert isinstance(spread, Tensor)
+    return spread
 
 
 class _Distortion(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, *inputs: Any) -> Tensor:
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
         weights, offsets = inputs[0], inputs[3]
         rays = len(offsets) - 1
-        loss = weights.new_empty(rays)
-        launch.run(_KERNELS, "distortion_forward", weights.device, rays, *inputs, loss)
+        spread = weights.new_empty(rays)
+        launch.run(_KERNELS, "distortion_forward", weights.device, rays, *inputs, spread)
         ctx.save_for_backward(*inputs)
-        return loss
+        return spread
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the decorator hides names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
         inputs = ctx.saved_tensors
         weights, offsets = inputs[0], inputs[3]
         weights_grad = torch.empty_like(weights)
-        grad, rays = grads[0].contiguous(), len(offsets) - 1
-        launch.run(
-            _KERNELS, "distortion_backward", weights.device, rays, *inputs, grad, weights_grad
-        )
+        arguments = (*inputs, grads[0].contiguous(), weights_grad)
+        rays = len(offsets) - 1
+        launch.run(_KERNELS, "distortion_backward", weights.device, rays, *arguments)
         return weights_grad, None, None, None

@@ -1,6 +1,7 @@
-"""The distortion of packed rays' weights in plain torch: the definition of the op and its fallback.
+"""The distortion of packed rays' weights in plain torch: the op's definition and fallback.
 
-Letters, per sample i of a ray: w = weight, m = (t_start + t_end) / 2, W = sum of the w before i, M = sum of the w * m before.
+Letters, per sample i of a ray: w = weight, m = (t_start + t_end) / 2, W = sum of the w before i,
+M = sum of the w * m before i.
 """
 
 from jaxtyping import Float, Int
@@ -18,9 +19,8 @@ def distortion(
     """As `teacher.ops.distortion`, for any device and floating type."""
     mask = row_mask(offsets)
     w = pad(weights, mask)
-    # Differences of m only: measured from each ray's first sample they keep their digits.
-    m = pad(0.5 * (t_starts + t_ends), mask)
-    m = m - m[:, :1]
+    # Only differences of m count: measured from each ray's first sample they keep their digits.
+    starts, ends = pad(t_starts, mask), pad(t_ends, mask)
+    m = 0.5 * ((starts - starts[:, :1]) + (ends - ends[:, :1]))
     W, M = w.cumsum(1) - w, (w * m).cumsum(1) - w * m
-    length = pad(t_ends - t_starts, mask)
-    return (2 * w * (m * W - M) + w.square() * length / 3).sum(1)
+    return (2 * w * (m * W - M) + w.square() * (ends - starts) / 3).sum(1)

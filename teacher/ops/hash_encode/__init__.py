@@ -1,4 +1,4 @@
-"""Multiresolution hash encoding: points to the interpolated features of a hierarchy of hashed grids."""
+"""Multiresolution hash encoding: points to the features of a hierarchy of hashed grids."""
 
 import functools
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from teacher.ops import launch
 from teacher.ops.build import Kernels
@@ -17,23 +17,24 @@ from teacher.ops.hash_encode.grid import HashGrid, Level
 __all__ = ["HashGrid", "Level", "hash_encode"]
 
 _SPAN = 1024
+"""Points that a CPU's thread takes at a time."""
 
 
 def hash_encode(
     points: Float[Tensor, "n dims"], table: Float[Tensor, "entries features"], grid: HashGrid
 ) -> Float[Tensor, "n width"]:
-    """Encode points by a multiresolution hash grid (Müller 2022, "Instant neural graphics primitives", section 3).
+    """Encode points by a multiresolution hash grid (Müller 2022, section 3).
 
-    Differentiable with respect to `points` and `table`, once only. On a CPU the gradients do not depend on the number
-    of threads.
+    Differentiable with respect to `points` and `table`, once only. On a CPU the result does not
+    depend on the number of threads, nor do the gradients.
 
     Args:
-        points: coordinates in [0, 1], [n, grid.dims]; clamped to it.
+        points: coordinates in [0, 1], and clamped to it, [n, grid.dims].
         table: the features of all levels, [grid.entries, grid.features].
         grid: the grid's shape.
 
     Returns:
-        Level l's features in columns `l * grid.features` and on, coarsest level first, [n, grid.width].
+        Level l's features in columns `l * grid.features` and on, coarsest first, [n, grid.width].
 
     Raises:
         UserError: a tensor's type, shape, device or layout is not what the kernel reads.
@@ -51,31 +52,9 @@ def hash_encode(
     return encoded
 
 
-@functools.cache
-def _layout_tensor(grid: HashGrid, device: torch.device) -> Tensor:
-    """The levels as the kernel's `struct Level`."""
-    scales = torch.tensor([level.scale for level in grid.layout], dtype=torch.float32).view(
-        torch.int32
-    )
-    rest = torch.tensor([level[1:] for level in grid.layout], dtype=torch.int32)
-    return torch.cat([scales[:, None], rest], 1).to(device)
-
-
-def _run(
-    entry: str, grid: HashGrid, levels: int, span: int, points: Tensor, *arguments: Tensor
-) -> None:
-    """Run `entry` on spans of `span` points (on a GPU, of one) of each of `levels` levels."""
-    n, device = len(points), points.device
-    span = 1 if launch.backend(device) == "cuda" else max(span, 1)
-    kernels = Kernels("hash_encode", (("DIMS", grid.dims), ("FEATURES", grid.features)))
-    layout = _layout_tensor(grid, device)
-    items = levels * -(-n // span)
-    launch.run(kernels, entry, device, items, span, n, grid.levels, layout, points, *arguments)
-
-
 class _HashEncode(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, *inputs: Any) -> Tensor:
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
         points, table, grid = inputs
         encoded = points.new_empty(len(points), grid.width)
         _run("hash_forward", grid, grid.levels, _SPAN, points, table, encoded)
@@ -85,16 +64,47 @@ class _HashEncode(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the decorator hides names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
         points, table = ctx.saved_tensors
         grad = grads[0].contiguous()
-        points_grad = table_grad = None
-        if ctx.needs_input_grad[0]:
-            points_grad = torch.zeros_like(points)
-            _run("hash_backward_points", ctx.grid, 1, _SPAN, points, table, grad, points_grad)
-        if ctx.needs_input_grad[1]:
-            clears = len(points) > 0 and launch.backend(points.device) == "c++"
-            table_grad = torch.empty_like(table) if clears else torch.zeros_like(table)
-            span = len(points)
-            _run("hash_backward_table", ctx.grid, ctx.grid.levels, span, points, grad, table_grad)
-        return points_grad, table_grad, None
+        for_points, for_table = ctx.needs_input_grad[:2]
+        return (
+            _points_grad(ctx.grid, points, table, grad) if for_points else None,
+            _table_grad(ctx.grid, points, table, grad) if for_table else None,
+            None,
+        )
+
+
+def _points_grad(grid: HashGrid, points: Tensor, table: Tensor, grad: Tensor) -> Tensor:
+    result = torch.zeros_like(points)
+    _run("hash_backward_points", grid, 1, _SPAN, points, table, grad, result)
+    return result
+
+
+def _table_grad(grid: HashGrid, points: Tensor, table: Tensor, grad: Tensor) -> Tensor:
+    clears = len(points) > 0 and launch.backend(points.device) == "c++"
+    result = torch.empty_like(table) if clears else torch.zeros_like(table)
+    _run("hash_backward_table", grid, grid.levels, len(points), points, grad, result)
+    return result
+
+
+def _run(
+    entry: str, grid: HashGrid, levels: int, span: int, points: Tensor, *tensors: Tensor
+) -> None:
+    """Run `entry` on spans of `span` points (on a GPU, of one), on each of `levels` levels."""
+    n, device = len(points), points.device
+    span = 1 if launch.backend(device) == "cuda" else max(span, 1)
+    kernels = Kernels("hash_encode", (("DIMS", grid.dims), ("FEATURES", grid.features)))
+    layout = _layout_tensor(grid, device)
+    items = levels * -(-n // span)
+    launch.run(kernels, entry, device, items, span, n, grid.levels, layout, points, *tensors)
+
+
+@functools.cache
+def _layout_tensor(grid: HashGrid, device: torch.device) -> Tensor:
+    """The levels as the kernel's `struct Level`."""
+    scales = torch.tensor([level.scale for level in grid.layout]).view(torch.int32)
+    rest = torch.tensor([level[1:] for level in grid.layout], dtype=torch.int32)
+    return torch.cat([scales[:, None], rest], 1).to(device)

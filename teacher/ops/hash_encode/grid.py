@@ -1,4 +1,4 @@
-"""The shape of a multiresolution hash grid: what each level's resolution is and where its rows lie in the table."""
+"""The shape of a multiresolution hash grid: each level's resolution, and its place in the table."""
 
 import functools
 import math
@@ -10,13 +10,14 @@ import numpy as np
 from teacher.errors import UserError
 
 _ALIGNMENT = 8
+"""A dense level's number of rows is rounded up to this."""
 
 
 class Level(NamedTuple):
     """One grid of the hierarchy."""
 
     scale: float
-    """A point x in [0, 1] lies at x * scale + 0.5 in units of this level's cells; a float32 value."""
+    """A coordinate x in [0, 1] lies at x * scale + 0.5, in cells; a float32 value."""
     resolution: int
     """Grid points along each axis."""
     offset: int
@@ -29,14 +30,14 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True)
 class HashGrid:
-    """A hash grid's configuration (Müller 2022, table 1); levels lie as in tiny-cuda-nn's `grid.h`."""
+    """A multiresolution hash grid (Müller 2022, table 1), laid out like tiny-cuda-nn's."""
 
     dims: int = 3
     """Axes of a point: 3 for space, 4 for space and time."""
     levels: int = 16
     """Number of resolutions (L)."""
     features: int = 2
-    """Features per row (F)."""
+    """Features per row (F): 1, 2, 4 or 8."""
     log2_size: int = 19
     """Logarithm of the most rows that a level may have (T)."""
     base: int = 16
@@ -55,15 +56,16 @@ class HashGrid:
         }
         if wrong := [name for name, fit in fits.items() if not fit]:
             raise UserError(
-                "the hash grid's configuration",
+                "the hash grid",
                 ", ".join(f"{name} = {getattr(self, name)}" for name in wrong),
-                "dims in 1…4, levels >= 1, features one of 1, 2, 4, 8, log2_size in 3…28, 2 <= base <= finest <= 2^20",
+                "dims 1…4, levels >= 1, features 1, 2, 4 or 8, log2_size 3…28, "
+                "2 <= base <= finest <= 2^20",
                 "correct the field",
             )
 
     @property
     def width(self) -> int:
-        """Features of one encoded point."""
+        """Features of an encoded point."""
         return self.levels * self.features
 
     @property
@@ -74,7 +76,7 @@ class HashGrid:
 
     @property
     def layout(self) -> tuple[Level, ...]:
-        """The levels, coarsest first, as equations 2 and 3 of the paper grow them."""
+        """The levels, coarsest first; resolutions grow as in the paper's equations 2 and 3."""
         return _layout(self)
 
 
@@ -85,8 +87,8 @@ def _layout(grid: HashGrid) -> tuple[Level, ...]:
     for index in range(grid.levels):
         scale = float(np.float32(grid.base * math.exp(index * growth) - 1))
         resolution = math.ceil(scale) + 1
-        cells, most = resolution**grid.dims, 2**grid.log2_size
-        size = min(-(-cells // _ALIGNMENT) * _ALIGNMENT, most)
-        levels.append(Level(scale, resolution, offset, size, hashed=cells > size))
+        vertices = resolution**grid.dims
+        size = min(-(-vertices // _ALIGNMENT) * _ALIGNMENT, 2**grid.log2_size)
+        levels.append(Level(scale, resolution, offset, size, hashed=vertices > size))
         offset += size
     return tuple(levels)

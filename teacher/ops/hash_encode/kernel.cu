@@ -1,8 +1,9 @@
-// Multiresolution hash encoding (Mueller 2022): forward, and backward for the table and for the points.
+// Multiresolution hash encoding (Mueller 2022): forward, and backward for table and points.
 //
-// DIMS axes, FEATURES per row: constants. Work is cut into spans of points on one level, taken level by level, so that a
-// level's rows stay in the cache while all points visit it. In a span, LANES points at a time: rows and weights of all
-// corners are tabulated (a CPU does so in vectors), then the rows are fetched. A GPU has spans and lanes of one point.
+// DIMS axes, FEATURES per row. Work is cut into spans of points on one level and done level by
+// level, so that a level's rows stay in the cache while all points visit it. In a span, LANES
+// points at a time, rows and weights of all corners are tabulated (a CPU does that in vectors),
+// then the rows are fetched. On a GPU spans and lanes hold one point.
 #define CHUNK 1
 
 constexpr int CORNERS = 1 << DIMS;
@@ -45,18 +46,23 @@ struct Level {
   u32 resolution, offset, size, hashed;
 };
 
+// The corners of the cells around LANES points.
 struct Corners {
-  u32 row[CORNERS][LANES];       // within the level
+  u32 row[CORNERS][LANES];  // within the level
   float weight[CORNERS][LANES];
-  u32 term[2][DIMS][LANES];      // of the near and far vertex of each axis: what it adds to the row's index
-  float share[2][DIMS][LANES];   // and to the weight
+  // What the near and the far vertex of each axis add to the row's index, and to the weight.
+  u32 term[2][DIMS][LANES];
+  float share[2][DIMS][LANES];
 };
 
-INLINE int lanes(i64 from, i64 to) { return LANES > 1 && to - from < LANES ? (int)(to - from) : LANES; }
+INLINE int lanes(i64 from, i64 to) {
+  return LANES > 1 && to - from < LANES ? (int)(to - from) : LANES;
+}
 
 INLINE int side(int corner, int axis) { return corner >> axis & 1; }
 
-INLINE float clamped(float x) {  // NaN becomes 0, so that a row is always in the table
+// Into [0, 1]; NaN becomes 0, so that a row is always in the table.
+INLINE float clamped(float x) {
   x = x > 0 ? x : 0;
   return x < 1 ? x : 1;
 }
@@ -92,8 +98,10 @@ INLINE void tabulate(const Level& level, const float* points, int count, Corners
     }
 }
 
-// Rows are prefetched for every other corner: its neighbour along x differs in few low bits of the hash.
-INLINE void tabulate(const Level& level, const float* points, int count, const Row* rows, Corners& at) {
+// Also asks for the rows. Every other corner will do: the hash of its neighbour along x differs in
+// the lowest bits.
+INLINE void tabulate(
+    const Level& level, const float* points, int count, const Row* rows, Corners& at) {
   if (!level.hashed) return tabulate<false>(level, points, count, at);
   tabulate<true>(level, points, count, at);
   for (int c = 0; c < CORNERS; c += 2)
@@ -138,7 +146,8 @@ ENTRY hash_forward(
   }
 }
 
-// A CPU's spans hold all points: each row is written by one thread, in the points' order, however many threads run.
+// A CPU's spans hold all points: one thread fills a level, in the points' order, whatever the
+// number of threads.
 ENTRY hash_backward_table(
     i64 items,
     i64 span,
@@ -155,14 +164,15 @@ ENTRY hash_backward_table(
     Row* rows = table_grad + level.offset;
     Corners corners;
 #if !defined(__CUDACC_RTC__)
-    __builtin_memset(rows, 0, level.size * sizeof(Row));  // here, so that the rows are in the cache when they are filled
+    __builtin_memset(rows, 0, level.size * sizeof(Row));  // here: it leaves the rows in the cache
 #endif
     for (i64 start = at.first; start < at.last; start += LANES) {
       int count = lanes(start, at.last);
       tabulate(level, points + start * DIMS, count, rows, corners);
       const Row* g = grad + start * levels + at.level;
       for (int i = 0; i < count; i++)
-        for (int c = 0; c < CORNERS; c++) add(rows + corners.row[c][i], corners.weight[c][i] * g[i * levels]);
+        for (int c = 0; c < CORNERS; c++)
+          add(rows + corners.row[c][i], corners.weight[c][i] * g[i * levels]);
     }
   }
 }
@@ -170,7 +180,8 @@ ENTRY hash_backward_table(
 // d weight / d x_axis of a corner, for a cell of unit size.
 INLINE float slope(const Corners& corners, int corner, int axis, int lane) {
   float product = side(corner, axis) ? 1 : -1;
-  UNROLL for (int d = 0; d < DIMS; d++) product *= d == axis ? 1 : corners.share[side(corner, d)][d][lane];
+  UNROLL for (int d = 0; d < DIMS; d++)
+    product *= d == axis ? 1 : corners.share[side(corner, d)][d][lane];
   return product;
 }
 
@@ -205,7 +216,8 @@ ENTRY hash_backward_points(
         for (int d = 0; d < DIMS; d++)
           for (int i = 0; i < count; i++) {
             float x = points[(start + i) * DIMS + d], sum = 0;
-            UNROLL for (int c = 0; c < CORNERS; c++) sum += corners.weight[c][i] * slope(corners, c, d, i);
+            UNROLL for (int c = 0; c < CORNERS; c++)
+              sum += corners.weight[c][i] * slope(corners, c, d, i);
             points_grad[(start + i) * DIMS + d] += x >= 0 && x <= 1 ? level.scale * sum : 0;
           }
       }

@@ -1,4 +1,4 @@
-"""Multiresolution hash encoding in plain torch: the definition of the op and its fallback."""
+"""Multiresolution hash encoding in plain torch: the op's definition and fallback."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from teacher.ops.hash_encode.grid import HashGrid, Level
 
 PRIMES = (1, 2654435761, 805459861, 3674653429)
-"""Factors of the spatial hash, one per axis (Müller 2022, equation 4; the fourth is tiny-cuda-nn's)."""
+"""The spatial hash's factors, one per axis (Müller 2022, equation 4, and tiny-cuda-nn's fourth)."""
 
 
 def hash_encode(
@@ -39,11 +39,10 @@ def _interpolate(
 
 def _slots(vertices: Int[Tensor, "n corners dims"], level: Level) -> Int[Tensor, "n corners"]:
     """The row of each grid point within its level."""
-    columns = vertices.unbind(-1)
-    if level.hashed:
-        slots = torch.zeros_like(columns[0])
-        for column, prime in zip(columns, PRIMES, strict=False):
-            slots = slots ^ (column * prime & 0xFFFFFFFF)
-        return slots & (level.size - 1)
-    strides = (level.resolution**axis for axis in range(len(columns)))
-    return sum(column * stride for column, stride in zip(columns, strides)) % level.size
+    slots = torch.zeros_like(vertices[..., 0])
+    for axis, column in enumerate(vertices.unbind(-1)):
+        if level.hashed:
+            slots = slots ^ (column * PRIMES[axis] & 0xFFFFFFFF)
+        else:
+            slots = slots + column * level.resolution**axis
+    return slots % level.size

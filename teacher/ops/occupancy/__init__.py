@@ -1,4 +1,4 @@
-"""The occupancy grid's upkeep: an exponential moving maximum of densities, and the cells where it is high."""
+"""The occupancy grid's upkeep: a moving maximum of densities, and the cells where it is high."""
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -22,22 +22,24 @@ def occupancy_update(
     values: Float[Tensor, " samples"],
     decay: float,
 ) -> None:
-    """Let every cell's density decay, then raise the sampled ones (instant-ngp, Müller 2022, appendix E.2), in place.
+    """Decay every cell's density, then raise the sampled ones, in place (Müller 2022, app. E.2).
 
-    A cell becomes max(decay * old, its values); without a value, decay * old. A negative density marks a cell that no
-    camera sees: it stays as it is.
+    A cell becomes max(decay * old, the values found in it), or decay * old where none was. A
+    negative density marks a cell that no camera sees: it stays as it is.
 
     Args:
         density: estimates per unit length, [cells, cells, cells].
-        indices: cells that were sampled, as positions in the flattened grid; int64, repetitions allowed.
+        indices: the sampled cells in the flattened grid; int64, repetitions allowed.
         values: the density found there; what is not positive counts as zero.
         decay: in [0, 1].
 
     Raises:
-        UserError: a tensor's type, shape, device or layout is not what the kernel reads, or an index is outside.
+        UserError: a tensor's type, shape, device or layout is not what the kernel reads, or an
+            index is outside the grid.
 
     >>> density = torch.tensor([1.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0]).view(2, 2, 2)
-    >>> occupancy_update(density, torch.tensor([1, 2, 2, 3]), torch.tensor([3.0, 1.0, 2.0, 5.0]), 0.5)
+    >>> found = torch.tensor([3.0, 1.0, 2.0, 5.0])
+    >>> occupancy_update(density, torch.tensor([1, 2, 2, 3]), found, 0.5)
     >>> density.flatten()[:4]
     tensor([ 0.5000,  3.0000,  2.0000, -1.0000])
     """
@@ -55,24 +57,24 @@ def occupancy_update(
 def _check_range(indices: Int[Tensor, " samples"], cells: int) -> None:
     if not len(indices):
         return
-    low, high = indices.aminmax()
+    low, high = map(int, indices.aminmax())
     if low < 0 or high >= cells:
         raise UserError(
             "occupancy_update: indices",
-            f"{int(low)} … {int(high)}",
-            f"0 … {cells - 1}",
+            f"{low}…{high}",
+            f"0…{cells - 1}",
             "give positions in the flattened grid",
         )
 
 
-@torch.no_grad()
 def occupancy_threshold(
     density: Float[Tensor, "cells cells cells"], threshold: float
 ) -> UInt8[Tensor, "cells cells cells"]:
     """Which cells are occupied: those above `threshold` or above the mean, whichever is less.
 
-    The mean is taken over the cells with a positive density, so that at the start of training, when all densities are
-    low, the upper part of the cells is still looked at. Plain torch on every device: it reads the grid once, every few steps.
+    The mean is taken over cells of positive density. It counts early in training, when densities
+    are low everywhere: the upper ones still get samples. Plain torch on every device, since it
+    only reads the grid once.
 
     Args:
         density: estimates per unit length, [cells, cells, cells].
@@ -81,7 +83,8 @@ def occupancy_threshold(
     Returns:
         1 where occupied, else 0.
 
-    >>> occupancy_threshold(torch.tensor([-1.0, 0.0, 1.0, 2.0, 3.0, 0.0, 0.0, 0.0]).view(2, 2, 2), 9.0).flatten()
+    >>> density = torch.tensor([-1.0, 0.0, 1.0, 2.0, 3.0, 0.0, 0.0, 0.0]).view(2, 2, 2)
+    >>> occupancy_threshold(density, 9.0).flatten()  # above the mean of 1, 2 and 3
     tensor([0, 0, 0, 0, 1, 0, 0, 0], dtype=torch.uint8)
     """
     return reference.occupancy_threshold(density, threshold)

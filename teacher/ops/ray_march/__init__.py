@@ -29,12 +29,13 @@ def ray_march(
     cone_angle: float,
     max_samples: int,
 ) -> Samples:
-    """Place samples along rays, in occupied cells only (instant-ngp, Müller 2022, appendix E).
+    """Place samples along rays, in occupied cells only (Müller 2022, appendix E.1).
 
-    Along a ray lies a lattice of intervals: with t0 the distance where it enters the box (or `near`, if farther), it
-    begins at t0 + jitter * dt and its intervals have length dt = clamp(t * cone_angle, step, a cell's diagonal). A
-    cone angle of 0 makes it uniform. Samples are the intervals whose middle is inside the box and in an occupied cell.
-    A ray that misses the box has none. Not differentiable.
+    Along each ray lies a lattice of intervals. With t0 the distance where the ray enters the box,
+    or `near` if that is farther, it begins at t0 + jitter * dt, and an interval that begins at t
+    has length dt = clamp(t * cone_angle, step, a cell's diagonal); a cone angle of 0 makes all
+    equal. The samples are the intervals whose middle is in the box and in an occupied cell. A ray
+    that misses the box has none. Not differentiable.
 
     Args:
         origins: in the frame of the grid, [rays, 3].
@@ -42,16 +43,24 @@ def ray_march(
         occupancy: indexed [x][y][z], over the cube [-1, 1]^3; not zero where occupied.
         aabb: lower and upper corner of the box to stay in, inside the cube.
         near: no sample before this distance, for each ray or for all.
-        jitter: in [0, 1), a shift of each ray's lattice; 0 puts the first interval's start at t0.
+        jitter: in [0, 1), shifts each ray's lattice by that part of an interval.
         step: the shortest interval, > 0.
         cone_angle: growth of the intervals with distance, >= 0.
-        max_samples: no more per ray than this.
+        max_samples: no more than this per ray.
 
     Returns:
         The samples, with int32 `ray_indices` and `offsets`.
 
     Raises:
-        UserError: a tensor's type, shape, device or layout is not what the kernel reads, or `step` is not positive.
+        UserError: a tensor's type, shape, device or layout is not what the kernel reads, or the
+            lattice has no step.
+
+    >>> occupancy = torch.zeros(4, 4, 4, dtype=torch.uint8)
+    >>> occupancy[2] = 1  # the slab 0 <= x < 0.5
+    >>> o, d = torch.tensor([[-2.0, 0.0, 0.0]]), torch.tensor([[1.0, 0.0, 0.0]])
+    >>> aabb = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
+    >>> ray_march(o, d, occupancy, aabb, 0.0, torch.zeros(1), 0.25, 0.0, 100).t_starts
+    tensor([2.0000, 2.2500])
     """
     device, rays = origins.device, len(origins)
     nears = near if isinstance(near, Tensor) else origins.new_full((rays,), near)

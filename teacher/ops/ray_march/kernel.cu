@@ -1,7 +1,8 @@
-// Marching rays through an occupancy grid: counts, then writes, the samples that fall into occupied cells.
+// Marching rays through an occupancy grid: counts, then writes, the samples in occupied cells.
 //
-// One item is one ray. Compiled without fused multiply-add: the same rays give the same samples as reference.py, to the
-// last bit. BLOCK is the number of cells along a side of the blocks, which are jumped over when empty. Empty cells are only ever skipped up to a lattice point that is still inside them.
+// One item is one ray. Compiled without fused multiply-add, so that the same rays give the same
+// samples as reference.py to the last bit. What is empty is jumped over: blocks of 2^LOG2_BLOCK
+// cells along each side, else single cells; never past a sample that rounding may put outside.
 #define CHUNK 64
 
 constexpr int BLOCK = 1 << LOG2_BLOCK;
@@ -28,9 +29,9 @@ struct Interval {
   float t, end;
 };
 
-INLINE Interval interval(const Lattice& q, i64 k) {
-  return {k, q.start + ((float)k + q.jitter) * q.step, q.start + ((float)(k + 1) + q.jitter) * q.step};
-}
+INLINE float edge(const Lattice& q, i64 k) { return q.start + ((float)k + q.jitter) * q.step; }
+
+INLINE Interval interval(const Lattice& q, i64 k) { return {k, edge(q, k), edge(q, k + 1)}; }
 
 INLINE Interval first_interval(const Lattice& q) {
   if (q.cone_angle == 0) return interval(q, 0);
@@ -45,7 +46,7 @@ INLINE Interval next_interval(const Lattice& q, const Interval& at) {
 
 INLINE float middle(const Interval& at) { return 0.5f * (at.t + at.end); }
 
-// The first interval after `at` whose middle may lie at or behind t: rounding must not pass one that does.
+// The first interval after `at` whose middle is not before t, or by rounding one before it.
 INLINE Interval skip_to(const Lattice& q, Interval at, float t) {
   float safe = t - 1e-6f * (1 + t);
   if (q.cone_angle == 0) {
@@ -60,7 +61,8 @@ INLINE Interval skip_to(const Lattice& q, Interval at, float t) {
 INLINE float smaller(float a, float b) { return b < a ? b : a; }
 INLINE float larger(float a, float b) { return b > a ? b : a; }
 
-// Narrows [near, far] to the ray's part inside the box (the slab method, Kay and Kajiya 1986); false if none is left.
+// Narrows [near, far] to the part of the ray inside the box (Kay and Kajiya 1986); false if none
+// is left.
 INLINE bool clip(const Ray& ray, const float* box, float* near, float* far) {
   for (int d = 0; d < 3; d++) {
     float low = box[d], high = box[3 + d], o = ray.origin[d];
@@ -86,9 +88,12 @@ struct Grid {
     int i = (int)((x + 1) * (0.5f * cells));
     return i < 0 ? 0 : i < cells ? i : cells - 1;
   }
-  INLINE_MEMBER bool occupied(const int* at) const { return occupancy[(at[0] * cells + at[1]) * cells + at[2]]; }
+  INLINE_MEMBER bool occupied(const int* at) const {
+    return occupancy[(at[0] * cells + at[1]) * cells + at[2]];
+  }
   INLINE_MEMBER bool block_occupied(const int* at) const {
-    return coarse[((at[0] >> LOG2_BLOCK) * blocks + (at[1] >> LOG2_BLOCK)) * blocks + (at[2] >> LOG2_BLOCK)];
+    int x = at[0] >> LOG2_BLOCK, y = at[1] >> LOG2_BLOCK, z = at[2] >> LOG2_BLOCK;
+    return coarse[(x * blocks + y) * blocks + z];
   }
   // Where the ray leaves the cell, or with size = BLOCK the block around it; at most `far`.
   INLINE_MEMBER float exit(const Ray& ray, const int* at, int size, float far) const {
@@ -116,13 +121,22 @@ INLINE Ray ray_of(const float* origin, const float* direction, int cells) {
   return ray;
 }
 
-// Walks the ray; returns the number of samples, at most `most`, and writes them where `starts` is not null.
-INLINE int march(const Ray& ray, const Lattice& lattice, float far, const Grid& grid, i64 most, float* starts, float* ends) {
+// Walks the ray; returns the number of samples, at most `most`, and writes them unless `starts` is
+// null.
+INLINE int march(
+    const Ray& ray,
+    const Lattice& lattice,
+    float far,
+    const Grid& grid,
+    i64 most,
+    float* starts,
+    float* ends) {
   int count = 0;
   Interval at = first_interval(lattice);
   while (count < most && middle(at) < far) {
     int cell[3];
-    for (int d = 0; d < 3; d++) cell[d] = grid.cell(ray.origin[d] + middle(at) * ray.direction[d]);
+    for (int d = 0; d < 3; d++)
+      cell[d] = grid.cell(ray.origin[d] + middle(at) * ray.direction[d]);
     bool block = grid.block_occupied(cell);
     if (block && grid.occupied(cell)) {
       if (starts) {
@@ -147,9 +161,11 @@ ENTRY coarsen(
     i64 threads) {
   FOR_EACH_ITEM(block) {
     i64 blocks = (cells + BLOCK - 1) / BLOCK;
-    i64 low[3] = {block / (blocks * blocks) * BLOCK, block / blocks % blocks * BLOCK, block % blocks * BLOCK};
-    i64 high[3];
-    for (int d = 0; d < 3; d++) high[d] = low[d] + BLOCK < cells ? low[d] + BLOCK : cells;
+    i64 low[3] = {block / (blocks * blocks), block / blocks % blocks, block % blocks}, high[3];
+    for (int d = 0; d < 3; d++) {
+      low[d] *= BLOCK;
+      high[d] = low[d] + BLOCK < cells ? low[d] + BLOCK : cells;
+    }
     u8 any = 0;
     for (i64 x = low[0]; x < high[0]; x++)
       for (i64 y = low[1]; y < high[1]; y++)
@@ -158,7 +174,8 @@ ENTRY coarsen(
   }
 }
 
-// With `offsets` null: writes counts[ray]. Otherwise writes the samples of each ray at offsets[ray] and behind.
+// With `offsets` null: writes counts[ray]. Otherwise writes the samples of each ray from
+// offsets[ray] on.
 ENTRY ray_march(
     i64 items,
     const float* __restrict__ origins,     // [items, 3]

@@ -1,7 +1,7 @@
-"""Marching rays through an occupancy grid in plain torch: the definition of the op and its fallback.
+"""Marching rays through an occupancy grid in plain torch: the op's definition and fallback.
 
-Letters, per ray: t0 = where it enters the box or leaves the near plane, k = number of an interval of its lattice, dt = an
-interval's length. The lattice is laid over the whole ray; samples are the intervals whose middle is in an occupied cell.
+Letters, per ray: t0 = where it enters the box or passes the near distance, k = number of an
+interval of its lattice. The lattice is laid over the whole ray, and then thinned out.
 """
 
 import math
@@ -13,6 +13,7 @@ from torch import Tensor
 from teacher.rays import Samples
 
 _LATTICE_AT_ONCE = 2**20
+"""Intervals that are laid out at a time, to bound the memory."""
 
 
 def ray_march(
@@ -30,11 +31,10 @@ def ray_march(
     t0, far = _clip(origins, directions, aabb, torch.as_tensor(near, dtype=origins.dtype))
     largest = largest_step(occupancy.shape[0], step)
     rays = max(_LATTICE_AT_ONCE // (1 + _most_intervals(t0, far, step)), 1)
+    pieces = (x.split(rays) for x in (origins, directions, t0, far, jitter))
     parts = [
-        _march(origins[a:b], directions[a:b], occupancy, far[a:b], edges, max_samples)
-        for a in range(0, max(len(origins), 1), rays)
-        for b in [a + rays]
-        for edges in [_edges(t0[a:b], far[a:b], jitter[a:b], step, cone_angle, largest)]
+        _thin(o, d, far, _edges(t0, far, jitter, step, cone_angle, largest), occupancy, max_samples)
+        for o, d, t0, far, jitter in zip(*pieces, strict=True)
     ]
     counts, starts, ends = (torch.cat(values) for values in zip(*parts, strict=True))
     offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)]).int()
@@ -43,7 +43,7 @@ def ray_march(
 
 
 def largest_step(cells: int, step: float) -> float:
-    """The longest interval of a widening cone: a cell's diagonal, so that no step jumps over a cell."""
+    """The longest interval of a widening cone: a cell's diagonal."""
     return max(step, 2 * math.sqrt(3) / cells)
 
 
@@ -78,7 +78,7 @@ def _edges(
     cone_angle: float,
     largest: float,
 ) -> Float[Tensor, "rays edges"]:
-    """The lattice's points along each ray: uniform, or growing in proportion to t (dt = t * cone_angle)."""
+    """Where the lattice's intervals meet: evenly, or farther apart in proportion to t."""
     most = _most_intervals(t0, far, step)
     if cone_angle == 0:
         k = torch.arange(most + 1, device=t0.device, dtype=t0.dtype)
@@ -89,15 +89,15 @@ def _edges(
     return torch.stack(edges, 1)
 
 
-def _march(
+def _thin(
     origins: Float[Tensor, "rays 3"],
     directions: Float[Tensor, "rays 3"],
-    occupancy: UInt8[Tensor, "cells cells cells"] | Bool[Tensor, "cells cells cells"],
     far: Float[Tensor, " rays"],
     edges: Float[Tensor, "rays edges"],
+    occupancy: UInt8[Tensor, "cells cells cells"] | Bool[Tensor, "cells cells cells"],
     max_samples: int,
 ) -> tuple[Int[Tensor, " rays"], Float[Tensor, " samples"], Float[Tensor, " samples"]]:
-    """Samples per ray, and their packed starts and ends."""
+    """Keep the intervals that are samples: their number per ray, their starts and their ends."""
     cells = occupancy.shape[0]
     middle = 0.5 * (edges[:, :-1] + edges[:, 1:])
     points = origins[:, None] + middle[..., None] * directions[:, None]

@@ -16,6 +16,7 @@ export interface ModelFile {
   readonly height: number;
   /** Name of the student's preset. */
   readonly student: string;
+  /** Trained numbers: weights, biases, feature grids. */
   readonly parameters: number;
   /** Floating-point operations of one frame, in 10^9 (a multiply-add counts as two). */
   readonly gflop: number;

@@ -26,14 +26,22 @@ export async function loadScene(path: string, page: URL): Promise<Scene> {
 
 /** `path` resolved against `base`; throws Trouble where it leads to another host. */
 export function within(path: string, base: URL, thing: string): URL {
-  const url = URL.canParse(path, base.href) ? new URL(path, base) : null;
-  if (url !== null && url.origin === base.origin) return url;
+  const url = parseUrl(path, base);
+  if (url?.origin === base.origin) return url;
   throw new Trouble(
     thing,
     `"${path}"`,
     `a path on ${base.origin}`,
     "put the scene's folder on the page's own host",
   );
+}
+
+function parseUrl(path: string, base: URL): URL | null {
+  try {
+    return new URL(path, base);
+  } catch {
+    return null; // not an address at all
+  }
 }
 
 /**
