@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from export.graph import INPUTS, OUTPUTS
+from export.half import with_rounding
 from export.manifest import (
     CameraPose,
     Manifest,
@@ -71,11 +72,19 @@ class Agreement:
 
 
 class OnnxPicture:
-    """A graph of `export.graph` in ONNX Runtime on the CPU; `model` is the file's bytes."""
+    """A graph of `export.graph` in ONNX Runtime on the CPU.
 
-    def __init__(self, model: bytes, name: str = "the model") -> None:
+    Args:
+        model: the file's bytes.
+        name: what errors call it.
+        as_written: leave the graph's nodes as they are (slower): roundings must not be optimised.
+    """
+
+    def __init__(self, model: bytes, name: str = "the model", as_written: bool = False) -> None:
         self.name = name
         options = onnxruntime.SessionOptions()
+        if as_written:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 4  # errors are raised; they need not be printed as well
         with self._errors_named():
@@ -134,7 +143,7 @@ def prove(
         UserError: a picture differs by more, or has values that are no numbers.
     """
     name = f"the {precision} graph"
-    runtime = OnnxPicture(model.SerializeToString(), name)
+    runtime = _runtime(precision, model, name)
     agreements = []
     for number, (pose, expected) in enumerate(references):
         picture, view = runtime.render(pose), f"{name}, reference view {number}"
@@ -143,6 +152,13 @@ def prove(
         agreements.append(compare(picture, expected))
         _require_psnr(view, agreements[-1].psnr, REQUIRED[precision], _UNLIKE[precision])
     return worst(agreements)
+
+
+def _runtime(precision: Precision, model: ModelProto, name: str) -> OnnxPicture:
+    """ONNX Runtime with the precision that the browser's GPU will have."""
+    if precision == "fp32":
+        return OnnxPicture(model.SerializeToString(), name)
+    return OnnxPicture(with_rounding(model).SerializeToString(), name, as_written=True)
 
 
 def _require_psnr(view: str, measured: float, required: float, remedy: str) -> None:
@@ -188,8 +204,10 @@ def _verify_model(
     folder: Path, model: ModelFile, references: list[tuple[ReferenceView, Tensor]]
 ) -> Agreement:
     path = folder / model.file
-    runtime = OnnxPicture(path.read_bytes(), str(path))
-    check_operators(onnx.load(path))
+    OnnxPicture(path.read_bytes(), str(path))  # it loads as it is
+    graph = onnx.load(path)
+    check_operators(graph)
+    runtime = _runtime(model.precision, graph, str(path))
     shapes = [list(output.shape) for output in runtime.session.get_outputs()]
     expected = [[1, channels, model.height, model.width] for channels in (4, 1)]
     if shapes != expected:

@@ -124,8 +124,7 @@ def packed(counts: Sequence[int], generator: torch.Generator) -> tuple[Tensor, T
     total = int(offsets[-1])
     lengths = 0.01 + 0.05 * torch.rand(total, generator=generator)
     gaps = 0.02 * torch.rand(total, generator=generator)
-    starts = (lengths + gaps).cumsum(0)
+    starts = (lengths + gaps).cumsum(0) - lengths
     for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-        starts[first:last] -= starts[first:last].min() if last > first else 0.0
-    starts = starts + 0.5
+        starts[first:last] -= starts[first:last].min() - 0.5 if last > first else 0.0
     return starts, starts + lengths, offsets

@@ -55,7 +55,8 @@ describe("WebGPU (SwiftShader)", () => {
   let browser;
   let page;
   before(async () => {
-    browser = await openBrowser(site, "software", { viewport: VIEWPORT });
+    // Without the camera's smoothing: a frame takes seconds here.
+    browser = await openBrowser(site, "software", { viewport: VIEWPORT, reducedMotion: "reduce" });
     page = await browser.openReady("?backend=webgpu&reference=1&ui=off&log=verbose");
   });
   after(() => browser.close());

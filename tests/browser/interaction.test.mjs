@@ -211,27 +211,25 @@ describe("the window", () => {
     await page.waitForTimeout(700);
     assert.equal((await stats(page)).frames, frames);
   });
+});
 
-  it("is sharp on screens with two pixels per point", async () => {
-    const fine = await openBrowser(site, "none", {
-      viewport: { width, height },
-      deviceScaleFactor: 2,
-    });
-    const open = await fine.openReady("?ui=off");
-    await comesToShow(open, enlarged(poster, 2 * width, 2 * height), 45);
-    await fine.close();
+describe("a screen with two pixels per point, and somebody who asked for reduced motion", () => {
+  let page;
+  let other;
+  before(async () => {
+    const viewport = { width, height };
+    const options = { viewport, deviceScaleFactor: 2, reducedMotion: "reduce" };
+    other = await openBrowser(site, "none", options);
+    page = await other.openReady("?ui=off");
   });
+  after(() => other.close());
 
-  it("moves at once, without smoothing, for who asked for reduced motion", async () => {
-    const calm = await openBrowser(site, "none", {
-      viewport: VIEWPORT,
-      reducedMotion: "reduce",
-    });
-    const open = await calm.openReady("?ui=off");
-    const frames = await atRest(open);
-    await open.keyboard.press("ArrowRight");
-    assert.equal(await atRest(open), frames + 1);
-    await calm.close();
+  it("the picture is sharp", () => comesToShow(page, enlarged(poster, 2 * width, 2 * height), 45));
+
+  it("the camera moves at once, without smoothing", async () => {
+    const frames = await atRest(page);
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await atRest(page), frames + 1);
   });
 });
 

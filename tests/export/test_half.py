@@ -1,11 +1,12 @@
 """Half precision is where features are, and nowhere near a position."""
 
 import numpy as np
+import onnx
 import pytest
 from onnx import ModelProto, TensorProto
 
 from export.bundle import Proved
-from export.half import half_nodes, to_half
+from export.half import half_nodes, to_half, with_rounding
 from export.passes import initialisers, values
 from tests.export.graphs import graph, kinds, run, single, whole
 
@@ -125,7 +126,7 @@ def test_an_output_is_not_rounded_because_the_network_also_uses_it() -> None:
         w=single([[[[1.0]]]]),
     )
     at, near = np.array([0, 1, 2, 0], np.int32), _weights(4, 1)
-    part, y = run(to_half(model), at=at, near=near)
+    part, y = run(with_rounding(to_half(model)), at=at, near=near)
     np.testing.assert_array_equal(part, run(model, at=at, near=near)[0])
     np.testing.assert_allclose(y.ravel(), part.ravel(), rtol=2**-10)
 
@@ -160,6 +161,32 @@ def test_a_result_that_is_both_output_and_feature_reaches_both() -> None:
     assert y.dtype == z.dtype == np.float32
     np.testing.assert_array_equal(y[0, 0], [[-2, 2], [-4, 4]])
     np.testing.assert_array_equal(z[0, 0], [[0, 2], [0, 4]])
+
+
+def test_rounding_is_that_of_half_precision_arithmetic() -> None:
+    """Node for node what numpy does in float16; ONNX Runtime's own picture is not rounded at all."""
+    model = graph(
+        """g (float[1, 1, 1, 256] x) => (float[1, 1, 1, 256] y) {
+            a = Conv(x, w)
+            b = Relu(a)
+            y = Conv(b, w)
+        }""",
+        w=single([[[[1.3]]]]),
+    )
+    halved, x = to_half(model), _weights(1, 1, 1, 256)
+    w = np.float16(1.3)
+    expected = np.maximum(x.astype(np.float16) * w, np.float16(0)) * w
+    np.testing.assert_array_equal(run(with_rounding(halved), x=x)[0], expected.astype(np.float32))
+    assert np.abs(run(halved, x=x)[0] - expected).max() > 1e-4
+
+
+def test_rounding_leaves_nothing_but_float32_to_compute(proved: Proved) -> None:
+    rounded = with_rounding(proved.graphs["fp16"])
+    onnx.checker.check_model(rounded, full_check=True)
+    found = values(rounded)
+    for node in rounded.graph.node:
+        halves = {name for name in node.output if found[name].kind == TensorProto.FLOAT16}
+        assert not halves or node.op_type == "Cast"
 
 
 def test_the_file_is_about_half_as_large() -> None:
