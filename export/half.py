@@ -114,11 +114,11 @@ def _rounded(node: NodeProto, half: set[str]) -> list[NodeProto]:
         node.ClearField("attribute")
     if node.op_type in _EXACT:
         return [node]
-    node.output[:] = [f"{name}_exact" if name in results else name for name in node.output]
+    node.output[:] = [f"{name}@exact" if name in results else name for name in node.output]
     nodes = [node]
     for name in results:
-        rounded = helper.make_node("Cast", [f"{name}_exact"], [f"{name}_16"], to=_HALF)
-        widened = helper.make_node("Cast", [f"{name}_16"], [name], to=TensorProto.FLOAT)
+        rounded = helper.make_node("Cast", [f"{name}@exact"], [f"{name}@half"], to=_HALF)
+        widened = helper.make_node("Cast", [f"{name}@half"], [name], to=TensorProto.FLOAT)
         nodes += [rounded, widened]
     return nodes
 
@@ -155,7 +155,7 @@ class _Casts:
             return self._cast(name, TensorProto.FLOAT16)
         if name not in self.done:
             value = numpy_helper.to_array(self.constants[name]).clip(-_LARGEST, _LARGEST)
-            self.done[name] = f"{name}_half"
+            self.done[name] = f"{name}@half"
             add_initialiser(self.model, self.done[name], np.asarray(value, np.float16))
         return self.done[name]
 
@@ -165,13 +165,13 @@ class _Casts:
     def _cast(self, name: str, to: int) -> str:
         if name not in self.done:
             suffix = "half" if to == TensorProto.FLOAT16 else "float"
-            self.done[name] = f"{name}_{suffix}"
+            self.done[name] = f"{name}@{suffix}"
             self._append_cast(name, self.done[name], to)
         return self.done[name]
 
     def _restore_output(self, name: str) -> None:
         """A graph output keeps its name and its float32."""
-        inner = f"{name}_as_half"
+        inner = f"{name}@inner"
         for node in self.nodes:
             node.input[:] = [inner if n == name else n for n in node.input]
             node.output[:] = [inner if n == name else n for n in node.output]

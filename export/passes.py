@@ -106,7 +106,7 @@ def _narrow_constants(model: ModelProto, node: NodeProto, wide: set[str]) -> Non
     constants = initialisers(model)
     for i, name in enumerate(node.input):
         if name in wide:
-            narrow = f"{name}_int32"
+            narrow = f"{name}@int32"
             if narrow not in constants:
                 value = numpy_helper.to_array(constants[name]).astype(np.int32)
                 constants[narrow] = add_initialiser(model, narrow, value)
@@ -120,7 +120,7 @@ def uniform_constants(model: ModelProto) -> None:
     for tensor in [t for t in graph.initializer if t.name not in weights]:
         value = numpy_helper.to_array(tensor)
         if value.size > _LARGE and (value == value.flat[0]).all():
-            number, shape = f"{tensor.name}_number", f"{tensor.name}_shape"
+            number, shape = f"{tensor.name}@number", f"{tensor.name}@shape"
             add_initialiser(model, number, np.asarray(value.flat[0]))
             add_initialiser(model, shape, np.array(value.shape))
             expand = helper.make_node("Expand", [number, shape], [tensor.name], shape)

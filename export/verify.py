@@ -43,6 +43,7 @@ REQUIRED: dict[Precision, float] = {"fp32": 60.0, "fp16": 45.0}
 """Lowest PSNR of RGBA between ONNX Runtime and torch, in dB, on any reference view."""
 REQUIRED_OF_PICTURES = 45.0
 """The same against 8-bit pictures, whose rounding alone leaves 59 dB."""
+_SLACK = 1e-4  # of values in [0, 1]
 _REMEDY = "write the bundle again with `python -m export bundle`"
 _UNLIKE: dict[Precision, str] = {
     "fp32": "nothing was written; compare the student with its `for_export()`",
@@ -149,9 +150,22 @@ def prove(
         picture, view = runtime.render(pose), f"{name}, reference view {number}"
         if not all(torch.isfinite(part).all() for part in (*picture, *expected)):
             raise UserError(view, "NaN or infinite values", "numbers", _NO_NUMBERS[precision])
+        _require_premultiplied(view, expected)
         agreements.append(compare(picture, expected))
         _require_psnr(view, agreements[-1].psnr, REQUIRED[precision], _UNLIKE[precision])
     return worst(agreements)
+
+
+def _require_premultiplied(view: str, picture: LightFieldOutput) -> None:
+    """The page composites what it gets: colour beyond alpha would glow through it."""
+    rgb, alpha = picture.rgba.split([3, 1], 1)
+    lowest, excess = float(picture.rgba.min()), float((rgb - alpha).max())
+    if lowest < -_SLACK or excess > _SLACK or alpha.max() > 1 + _SLACK:
+        given = (
+            f"RGBA from {lowest:.3g} to {picture.rgba.max():.3g}, colour - alpha <= {excess:.3g}"
+        )
+        remedy = "multiply colour by alpha in the student's forward"
+        raise UserError(view, given, "premultiplied values in [0, 1]", remedy)
 
 
 def _runtime(precision: Precision, model: ModelProto, name: str) -> OnnxPicture:

@@ -3,6 +3,7 @@
     "c++"          the CPU build, as users run it
     "gpu threads"  the CUDA side of the same source, built by g++ and run one GPU thread at a time
     "cuda"         the CUDA build, where there is a GPU
+    "reference"    the op, falling back on its reference
 
 The second way runs what a GPU would run (its loops, its indices, its atomics), so that a machine
 without one can tell whether it is right.
@@ -10,6 +11,7 @@ without one can tell whether it is right.
 
 import ctypes
 import functools
+import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +27,7 @@ from torch import Tensor
 from teacher.ops import build, launch
 from teacher.ops.build import Kernels
 
-WAYS = ("c++", "gpu threads", pytest.param("cuda", marks=pytest.mark.cuda))
+WAYS = ("c++", "gpu threads", "reference", pytest.param("cuda", marks=pytest.mark.cuda))
 every_way = pytest.mark.parametrize("way", WAYS)
 
 _AS_THREADS = """
@@ -48,6 +50,10 @@ def running(way: str) -> Iterator[torch.device]:
     """Ops inside the block run in this `way`, on tensors of the device that it gives."""
     if way == "cuda":
         yield torch.device("cuda")
+        return
+    if way == "reference":
+        with patch.dict(os.environ, POCKETFIELD_OPS="reference"):
+            yield torch.device("cpu")
         return
     if build.compiler() is None:
         pytest.skip("no C++ compiler on this machine")

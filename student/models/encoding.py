@@ -80,6 +80,6 @@ def encode_frequencies(
     Multiplying by 2^k is exact, so only the product with 1 / 2 pi rounds; the turn is found with
     floor because Round has no WebGPU kernel.
     """
-    turns = torch.cat([x * (2.0**octave / (2 * 3.14159)) for octave in range(octaves)], 1)
+    turns = torch.cat([x * (2.0**octave / (2 * math.pi)) for octave in range(octaves)], 1)
     angles = (turns - torch.floor(turns + 0.5)) * (2 * math.pi)
     return torch.cat([x, torch.sin(angles), torch.cos(angles)], 1)

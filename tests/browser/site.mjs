@@ -150,15 +150,13 @@ export async function comesToShow(page, expected, least) {
 const psnrOrNone = (a, b) =>
   a.width === b.width && a.height === b.height ? psnr(a, b) : -Infinity;
 
-/**
- * Drag from the middle of the picture, in pixels; without `fling` the hand rests before it lets go.
- */
-export async function drag(page, dx, dy, { fling = false } = {}) {
+/** Drag from the middle of the picture, in pixels; the hand rests before it lets go: no fling. */
+export async function drag(page, dx, dy) {
   const box = await page.locator("#picture").boundingBox();
   const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
   await page.mouse.move(x, y);
   await page.mouse.down();
   await page.mouse.move(x + dx, y + dy, { steps: 4 });
-  if (!fling) await page.waitForTimeout(150);
+  await page.waitForTimeout(150);
   await page.mouse.up();
 }

@@ -164,7 +164,7 @@ def test_a_result_that_is_both_output_and_feature_reaches_both() -> None:
 
 
 def test_rounding_is_that_of_half_precision_arithmetic() -> None:
-    """Node for node what numpy does in float16; ONNX Runtime's own picture is not rounded at all."""
+    """Node for node what numpy does in float16; ONNX Runtime rounds nothing at all."""
     model = graph(
         """g (float[1, 1, 1, 256] x) => (float[1, 1, 1, 256] y) {
             a = Conv(x, w)
@@ -178,6 +178,21 @@ def test_rounding_is_that_of_half_precision_arithmetic() -> None:
     expected = np.maximum(x.astype(np.float16) * w, np.float16(0)) * w
     np.testing.assert_array_equal(run(with_rounding(halved), x=x)[0], expected.astype(np.float32))
     assert np.abs(run(halved, x=x)[0] - expected).max() > 1e-4
+
+
+def test_an_overflow_between_nodes_is_seen() -> None:
+    """300 * 300 is beyond the largest half, though the product with 1/300 again would not be."""
+    model = graph(
+        """g (float[1, 1, 1, 1] x) => (float[1, 1, 1, 1] y) {
+            a = Conv(x, large)
+            y = Conv(a, small)
+        }""",
+        large=single([[[[300.0]]]]),
+        small=single([[[[1 / 300]]]]),
+    )
+    halved, x = to_half(model), single([[[[300.0]]]])
+    assert np.isinf(run(with_rounding(halved), x=x)[0])
+    assert np.isfinite(run(halved, x=x)[0])  # ONNX Runtime on a CPU would hide it
 
 
 def test_rounding_leaves_nothing_but_float32_to_compute(proved: Proved) -> None:

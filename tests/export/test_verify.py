@@ -86,6 +86,15 @@ def test_values_that_are_no_numbers_are_refused(proved: Proved, outputs: int, gi
         prove("fp32", spoiled, proved.references)
 
 
+def test_a_student_that_does_not_premultiply_is_refused(proved: Proved) -> None:
+    """torch and ONNX Runtime may well agree on it; the page would show it glowing."""
+    pose, picture = proved.references[0]
+    rgb, alpha = picture.rgba.split([3, 1], 1)
+    straight = picture._replace(rgba=torch.cat([rgb / alpha.clamp_min(1e-3), alpha], 1))
+    with pytest.raises(UserError, match="premultiplied"):
+        prove("fp32", proved.graphs["fp32"], [(pose, straight)])
+
+
 def test_nothing_is_written_before_the_proof(
     source: Exportable, proved: Proved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from teacher.ops import build, launch
 from teacher.ops.build import Kernels
 from teacher.ops.checks import expect
 from teacher.ops.distortion import distortion
-from tests.kernels import every_way, running
+from tests.kernels import running
 
 needs_compiler = pytest.mark.skipif(build.compiler() is None, reason="no C++ compiler")
 needs_nvrtc = pytest.mark.skipif(not build.has_nvrtc(), reason="NVRTC is not installed")
@@ -51,7 +51,9 @@ def echo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Kernel
     return Kernels("echo", (("TEST", next(_tests)),))  # loaded libraries are kept by this value
 
 
-@every_way
+@pytest.mark.parametrize(
+    "way", ["c++", "gpu threads", pytest.param("cuda", marks=pytest.mark.cuda)]
+)
 def test_arguments_arrive_whole(echo: Kernels, way: str) -> None:
     """Integers keep 64 bits, floats are floats, None is null, and every item runs once."""
     with running(way) as device:

@@ -70,7 +70,7 @@ def test_nothing_sampled(way: str) -> None:
     """Every seen cell still decays."""
     density, indices, values = _inputs(4, 0)
     with running(way) as device:
-        updated = density.to(device)
+        updated = density.to(device, copy=True)
         occupancy_update(updated, indices.to(device), values.to(device), 0.25)
     assert torch.equal(updated.cpu(), torch.where(density < 0, density, 0.25 * density))
 

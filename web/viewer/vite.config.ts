@@ -11,7 +11,7 @@ const runtimeBytes = (file: string): number =>
 export default defineConfig({
   base: "./", // the page works under any path prefix
   define: {
-    // A host that compresses sends no usable Content-Length, so the build tells the page what to expect.
+    // A host that compresses sends no usable Content-Length: the build says what to expect.
     __WEBGPU_RUNTIME_BYTES__: runtimeBytes("ort-wasm-simd-threaded.asyncify.wasm"),
     __WASM_RUNTIME_BYTES__: runtimeBytes("ort-wasm-simd-threaded.wasm"),
   },
@@ -29,7 +29,7 @@ export default defineConfig({
   test: { include: ["test/**/*.test.ts"] },
 });
 
-/** Plain hosts do not all know `.mjs`, and a browser refuses a module without a JavaScript MIME type. */
+/** Not every host knows `.mjs`, and a browser refuses a module without a JavaScript MIME type. */
 function assetFileNames(asset: { names: string[] }): string {
   return asset.names.some((name) => name.endsWith(".mjs"))
     ? "assets/[name]-[hash].js"

@@ -37,7 +37,7 @@ def composite(
     """As `teacher.ops.composite`, for any device and floating type."""
     mask = row_mask(offsets)
     tau = pad(density * (t_ends - t_starts), mask)
-    T = torch.exp(tau - tau.cumsum(1))
+    T = torch.exp(-torch.nn.functional.pad(tau, (1, 0)).cumsum(1)[:, :-1])
     w = torch.where(T >= early_stop, T * -torch.expm1(-tau), 0)
     m = pad(0.5 * (t_starts + t_ends), mask)
     seen = (w[..., None] * pad(colour, mask)).sum(1)

@@ -16,7 +16,7 @@ def hash_encode(
     points: Float[Tensor, "n dims"], table: Float[Tensor, "entries features"], grid: HashGrid
 ) -> Float[Tensor, "n width"]:
     """As `teacher.ops.hash_encode`, for any device and floating type."""
-    clamped = points.clamp(0, 1)
+    clamped = points.nan_to_num(0).clamp(0, 1)
     corners = torch.tensor(list(itertools.product((0, 1), repeat=grid.dims)), device=points.device)
     return torch.cat([_interpolate(clamped, table, level, corners) for level in grid.layout], 1)
 

@@ -100,7 +100,7 @@ def _thin(
     """Keep the intervals that are samples: their number per ray, their starts and their ends."""
     cells = occupancy.shape[0]
     middle = 0.5 * (edges[:, :-1] + edges[:, 1:])
-    points = origins[:, None] + middle[..., None] * directions[:, None]
+    points = (origins[:, None] + middle[..., None] * directions[:, None]).nan_to_num(0)
     x, y, z = ((points + 1) * (0.5 * cells)).floor().clamp(0, cells - 1).long().unbind(-1)
     kept = occupancy[x, y, z].bool() & (middle < far[:, None])
     kept &= kept.cumsum(1) <= max_samples

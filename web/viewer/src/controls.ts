@@ -74,7 +74,12 @@ function attachPointers(
   };
   stage.addEventListener("pointerdown", (event) => {
     stage.setPointerCapture(event.pointerId);
-    gesture.down(event.pointerId, ...at(event), event.button !== 0 || event.shiftKey);
+    gesture.down(
+      event.pointerId,
+      ...at(event),
+      event.timeStamp / 1000,
+      event.button !== 0 || event.shiftKey,
+    );
     wake();
   });
   stage.addEventListener("pointermove", (event) => {

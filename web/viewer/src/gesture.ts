@@ -11,6 +11,7 @@ import type { Motion } from "./motion";
 const TURN = Math.PI;
 const RECENT = 0.1; // seconds of movement that make a fling
 const STILL = 0.05; // seconds without movement before letting go that make none
+const FRAME = 1 / 60; // seconds: movements are not reported more finely
 
 interface Pointer {
   x: number;
@@ -31,10 +32,10 @@ export class Gesture {
   constructor(private readonly motion: Motion) {}
 
   /** A finger or button goes down; `move`: it is to move the picture. */
-  down(id: number, x: number, y: number, move: boolean): void {
+  down(id: number, x: number, y: number, time: number, move: boolean): void {
     this.#pointers.set(id, { x, y });
     this.#moving = move;
-    this.#trail = [];
+    this.#trail = [{ time, azimuth: 0, elevation: 0 }];
     this.motion.hold();
   }
 
@@ -54,15 +55,16 @@ export class Gesture {
 
   /** It goes up: a turn that was still moving glides on. */
   up(id: number, time: number): void {
-    const known = this.#pointers.delete(id);
-    const last = this.#trail.at(-1);
-    const trail = this.#trail.filter((sample) => time - sample.time < RECENT);
+    const trail = this.#trail;
     this.#trail = [];
-    if (!known || last === undefined || time - last.time > STILL) return;
-    const span = Math.max(time - (trail[0]?.time ?? time), 1 / 60);
-    const total = (axis: "azimuth" | "elevation"): number =>
-      trail.reduce((sum, sample) => sum + sample[axis], 0);
-    this.motion.fling(total("azimuth") / span, total("elevation") / span);
+    const still = time - (trail.at(-1)?.time ?? -Infinity) > STILL;
+    if (!this.#pointers.delete(id) || trail.length < 2 || still) return;
+    const recent = trail.findIndex((sample) => time - sample.time < RECENT);
+    const since = Math.max(recent - 1, 0); // each sample holds what happened since the one before
+    const span = Math.max(time - trail[since]!.time, FRAME);
+    const speed = (axis: "azimuth" | "elevation"): number =>
+      trail.slice(since + 1).reduce((sum, sample) => sum + sample[axis], 0) / span;
+    this.motion.fling(speed("azimuth"), speed("elevation"));
   }
 
   /** The scene follows the hand: to the right means that the camera goes to the left. */

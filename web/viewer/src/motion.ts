@@ -14,6 +14,7 @@ const FOLLOW = 0.06; // seconds in which `shown` covers 63 % of the way to `goal
 const GLIDE = 0.35; // seconds in which a fling loses 63 % of its speed
 const REST = 5e-4; // see `distance`
 const STOPPED = 0.01; // radians per second
+const FASTEST = 6; // radians per second: a fling turns by two radians at most
 
 export class Motion {
   #goal: Orbit;
@@ -59,7 +60,8 @@ export class Motion {
 
   /** Let go while turning at this speed, in radians per second. */
   fling(azimuth: number, elevation: number): void {
-    if (!this.calm) this.#glide = [azimuth, elevation];
+    const excess = Math.max(Math.hypot(azimuth, elevation) / FASTEST, 1);
+    if (!this.calm) this.#glide = [azimuth / excess, elevation / excess];
   }
 
   /** Stop gliding: a finger is on it. */

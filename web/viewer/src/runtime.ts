@@ -81,7 +81,7 @@ export async function startEngine(ingredients: Ingredients): Promise<Engine> {
     graphOptimizationLevel: "all",
     ...(verbose ? { logSeverityLevel: 0, logVerbosityLevel: 1 } : { logSeverityLevel: 3 }),
   });
-  delete (ort.env.wasm as { wasmBinary?: ArrayBufferLike }).wasmBinary; // tens of MB, compiled by now
+  delete (ort.env.wasm as { wasmBinary?: ArrayBufferLike }).wasmBinary; // tens of MB
   return device === null
     ? cpuEngine(ort, session)
     : gpuEngine(ort, session, device, ingredients.model);

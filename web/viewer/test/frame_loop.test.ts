@@ -99,7 +99,7 @@ describe("FrameLoop", () => {
     expect(render).toHaveBeenCalledOnce();
   });
 
-  it("says nothing of a frame that fails after it was stopped: somebody knows already", async () => {
+  it("says nothing of a frame that fails after it was stopped", async () => {
     const failed = vi.fn();
     const loop = new FrameLoop(
       () => settle().then(() => Promise.reject(new Error("lost"))),

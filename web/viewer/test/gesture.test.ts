@@ -19,7 +19,7 @@ describe("Gesture", () => {
   };
 
   it("turns half a turn from edge to edge, and the scene follows the hand", () => {
-    gesture.down(1, 0, 0, false);
+    gesture.down(1, 0, 0, 0, false);
     gesture.move(1, 0.5, 0.1, 0);
     expect(shown().azimuth).toBeCloseTo(HOME.azimuth - Math.PI / 2, 12); // right: it goes left
     expect(shown().elevation).toBeCloseTo(HOME.elevation + Math.PI / 10, 12); // down: it goes up
@@ -31,15 +31,15 @@ describe("Gesture", () => {
   });
 
   it("moves the picture with Shift or the right button", () => {
-    gesture.down(1, 0, 0, true);
+    gesture.down(1, 0, 0, 0, true);
     gesture.move(1, 0.02, 0, 0);
     expect(shown().azimuth).toBe(HOME.azimuth);
     expect(Math.hypot(...shown().offset)).toBeCloseTo((0.02 * HOME.radius) / HOME.focal, 12);
   });
 
   it("zooms by the ratio of two fingers' distances", () => {
-    gesture.down(1, -0.1, 0, false);
-    gesture.down(2, 0.1, 0, false);
+    gesture.down(1, -0.1, 0, 0, false);
+    gesture.down(2, 0.1, 0, 0, false);
     gesture.move(1, -0.125, 0, 0);
     gesture.move(2, 0.125, 0, 0);
     expect(shown().radius).toBeCloseTo(HOME.radius / 1.25, 12);
@@ -47,8 +47,8 @@ describe("Gesture", () => {
   });
 
   it("goes on with the finger that is left, without a jump", () => {
-    gesture.down(1, 0, 0, false);
-    gesture.down(2, 0.4, 0.3, false);
+    gesture.down(1, 0, 0, 0, false);
+    gesture.down(2, 0.4, 0.3, 0, false);
     gesture.up(1, 0);
     gesture.move(2, 0.4, 0.3, 0.1);
     expect(shown()).toEqual(HOME);
@@ -56,17 +56,32 @@ describe("Gesture", () => {
 
   it("flings at the speed of the last tenth of a second", () => {
     const fling = vi.spyOn(motion, "fling");
-    gesture.down(1, 0, 0, false);
+    gesture.down(1, 0, 0, 0, false);
     for (let k = 1; k <= 20; k++) gesture.move(1, 0.01 * k, 0, 0.01 * k);
     gesture.up(1, 0.2);
     expect(fling).toHaveBeenCalledOnce();
-    expect(fling.mock.calls[0]![0]).toBeCloseTo(-Math.PI, 0); // one height per second
+    expect(fling.mock.calls[0]![0]).toBeCloseTo(-Math.PI, 10); // one height per second
     expect(fling.mock.calls[0]![1]).toBeCloseTo(0, 12);
+  });
+
+  it("flings at the right speed where movements are reported seldom, too", () => {
+    const fling = vi.spyOn(motion, "fling");
+    gesture.down(1, 0, 0, 0, false);
+    for (let k = 1; k <= 3; k++) gesture.move(1, 0.2 * k, 0, 0.2 * k);
+    gesture.up(1, 0.6);
+    expect(fling.mock.calls[0]![0]).toBeCloseTo(-Math.PI, 10);
+  });
+
+  it("does not fling by a tap", () => {
+    const fling = vi.spyOn(motion, "fling");
+    gesture.down(1, 0, 0, 0, false);
+    gesture.up(1, 0.02);
+    expect(fling).not.toHaveBeenCalled();
   });
 
   it("does not fling after a stop", () => {
     const fling = vi.spyOn(motion, "fling");
-    gesture.down(1, 0, 0, false);
+    gesture.down(1, 0, 0, 0, false);
     gesture.move(1, 0.3, 0, 0.1);
     gesture.up(1, 0.5);
     expect(fling).not.toHaveBeenCalled();

@@ -41,6 +41,13 @@ describe("Motion", () => {
     expect(moving.shown.azimuth - HOME.azimuth).toBeCloseTo(3 * 0.35, 1);
   });
 
+  it("glides by two radians at most, in the same direction", () => {
+    const moving = motion();
+    moving.fling(300, 0);
+    settle(moving);
+    expect(moving.shown.azimuth - HOME.azimuth).toBeCloseTo(6 * 0.35, 1);
+  });
+
   it("stops gliding under a finger", () => {
     const moving = motion();
     moving.fling(3, 0);
