@@ -65,19 +65,40 @@ class TrainConfig:
     """Seconds between checkpoints."""
 
 
+_SMALL_OBJECT = TrainConfig(
+    field=HashGridConfig(HashGrid(levels=8, features=4, log2_size=17, finest=512)),
+    sampler=OccupancyConfig(resolution=64, step=0.012, max_samples=256),
+    samples_per_step=1 << 15,
+    eval_every=500,
+)
+
 PRESETS: dict[str, tuple[str, TrainConfig]] = {
-    "synthetic": (
-        "instant-ngp's settings for bounded objects at 800 px; made for a GPU",
-        TrainConfig(),
-    ),
     "demo": (
-        "small pictures (128 to 200 px) of a bounded object, minutes on two CPU cores",
-        TrainConfig(
-            field=HashGridConfig(HashGrid(levels=8, features=4, log2_size=17, finest=512)),
-            sampler=OccupancyConfig(resolution=64, step=0.012, max_samples=256),
-            steps=3000,
-            samples_per_step=1 << 15,
-            eval_every=500,
+        "the built-in scene: an object at 128 px, two minutes on two CPU cores",
+        dataclasses.replace(_SMALL_OBJECT, steps=2500),
+    ),
+    "small": (
+        "an object with alpha at about 200 px, five minutes on two CPU cores",
+        dataclasses.replace(
+            _SMALL_OBJECT,
+            field=HashGridConfig(HashGrid(levels=8, features=4, log2_size=18, finest=1024)),
+            sampler=OccupancyConfig(resolution=64, step=0.008, max_samples=384),
+            steps=4000,
         ),
+    ),
+    "capture": (
+        "photographs with a background at about 250 px, six minutes on two CPU cores",
+        TrainConfig(
+            field=HashGridConfig(HashGrid(levels=8, features=4, log2_size=18, finest=2048)),
+            sampler=OccupancyConfig(resolution=64, step=0.008, cone_angle=0.008, max_samples=256),
+            render=RenderConfig(shy=0.5),
+            steps=4000,
+            samples_per_step=1 << 15,
+            eval_every=1000,
+        ),
+    ),
+    "synthetic": (
+        "instant-ngp's settings for an object at 800 px; made for a GPU",
+        TrainConfig(),
     ),
 }

@@ -39,6 +39,9 @@ class RenderConfig:
     """A ray ends where less than this of the light from behind would come through."""
     cull: float = 1e-4
     """Samples of less weight than this get neither colour nor gradient."""
+    shy: float = 0.0
+    """Samples closer to the camera than this learn less, by the square of the distance: many pixels of one picture
+    and few of others crop up there, which breeds floaters (Philip & Deschaintre 2023, "Floaters No More")."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,29 @@ def render_rays(
     query = Query(samples.midpoints(rays), rays.directions[index])
     density, features = field.density(query.positions)
     colour = field.colour(query, features)
+    if config.shy:
+        distance = 0.5 * (samples.t_starts + samples.t_ends)
+        density, colour = _ScaleGradient.apply(density, colour, (distance / config.shy).square())
     rgb, alpha, depth, weights = composite(
         density, colour, samples.t_starts, samples.t_ends, samples.offsets, config.early_stop
     )
     return Rendering(
         torch.cat([rgb, alpha[:, None]], -1), depth, weights, samples, len(candidates)
     )
+
+
+class _ScaleGradient(torch.autograd.Function):
+    """Density and colour as they are; their gradients times `factor`, at most 1."""
+
+    @staticmethod
+    def forward(ctx, density: Tensor, colour: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(factor.clamp_max(1))
+        return density.view_as(density), colour.view_as(colour)
+
+    @staticmethod
+    def backward(ctx, density: Tensor, colour: Tensor) -> tuple[Tensor, Tensor, None]:
+        (factor,) = ctx.saved_tensors
+        return density * factor, colour * factor[:, None], None
 
 
 @torch.no_grad()

@@ -55,13 +55,13 @@ def echo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Kernel
     "way", ["c++", "gpu threads", pytest.param("cuda", marks=pytest.mark.cuda)]
 )
 def test_arguments_arrive_whole(echo: Kernels, way: str) -> None:
-    """Integers keep 64 bits, floats are floats, None is null, and every item runs once."""
+    """Integers keep 64 bits, floats are floats, None is null; each item runs once, and no other."""
     with running(way) as device:
-        wholes = torch.zeros(7, dtype=torch.int64, device=device)
-        reals = torch.zeros(7, device=device)
+        wholes = torch.zeros(300, dtype=torch.int64, device=device)
+        reals = torch.zeros(300, device=device)
         launch.run(echo, "echo", device, 7, 2**40 + 3, 0.1, None, wholes, reals)
-    assert wholes.tolist() == [2**40 + 3 + i for i in range(7)]
-    assert reals.tolist() == [torch.tensor(0.1).item()] * 7
+    assert wholes.tolist() == [2**40 + 3 + i for i in range(7)] + [0] * 293
+    assert reals.tolist() == [torch.tensor(0.1).item()] * 7 + [0.0] * 293
 
 
 def test_no_items_start_nothing() -> None:
@@ -121,8 +121,13 @@ def test_a_failing_cuda_compile_shows_nvrtcs_log() -> None:
 
 @needs_nvrtc
 def test_nvrtc_leaves_pythons_own_bytes_alone() -> None:
-    """NVRTC writes a one-byte log; written into b" " it would change that object everywhere."""
-    build.compile_cubin("__global__ void f() {}", "sm_90")
+    """The log of a clean compile is one NUL; read into b" ", it would be there for everybody."""
+    nvrtc = build._nvrtc()
+    source = b"__global__ void f() {}"
+    program = build.checked(nvrtc.nvrtcCreateProgram(source, b"f.cu", 0, [], []))
+    build.checked(nvrtc.nvrtcCompileProgram(program, 1, [b"-arch=sm_90"]))
+    log = build._nvrtc_output(program, nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog)
+    assert list(log) == [0]
     assert list(b" ") == [32]
 
 

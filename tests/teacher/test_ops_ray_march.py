@@ -60,17 +60,36 @@ def test_a_slab_by_hand(way: str) -> None:
 
 @every_way
 def test_a_cone_by_hand(way: str) -> None:
-    """Intervals grow with t: dt = clamp(t / 2, 1/8, a cell's diagonal of sqrt 3), from t = 1 on.
+    """Intervals grow with t: dt = clamp(t / 2, 1/8, a cell's diagonal of sqrt(3) / 2), from t = 1.
 
-    1, 1.5, 2.25, 3.375: the middle of the fourth, which ends at 3.375 + 1.6875, is outside.
+    dt = 0.5, 0.75, and then sqrt(3) / 2 instead of 1.125; the next one's middle is outside.
     """
-    occupancy = torch.ones(2, 2, 2, dtype=torch.bool)
     with running(way) as device:
+        full = torch.ones(4, 4, 4, dtype=torch.bool, device=device)
         o, d = torch.tensor([[[-2.0, 0.1, 0.1]], [[1.0, 0.0, 0.0]]], device=device)
-        grid, box = occupancy.to(device), CUBE.to(device)
-        samples = ray_march(o, d, grid, box, 0.0, torch.zeros(1, device=device), 0.125, 0.5, 9)
+        jitter = torch.zeros(1, device=device)
+        samples = ray_march(o, d, full, CUBE.to(device), 0.0, jitter, 0.125, 0.5, 9)
     assert samples.t_starts.tolist() == [1.0, 1.5, 2.25]
-    assert samples.t_ends.tolist() == [1.5, 2.25, 3.375]
+    assert samples.t_ends.tolist() == pytest.approx([1.5, 2.25, 2.25 + 3**0.5 / 2])
+
+
+@every_way
+def test_a_cell_alone_is_found(way: str) -> None:
+    """Wherever it is in its block and in the grid: a diagonal through its centre is sampled."""
+    cells = 11
+    places = torch.cartesian_prod(*[torch.arange(cells)] * 3)[:: 1 if way == "c++" else 29]
+    with running(way) as device:
+        jitter = torch.zeros(1, device=device)
+        d = torch.full((1, 3), 3**-0.5, device=device)
+        for place in places:
+            grid = torch.zeros(cells, cells, cells, dtype=torch.uint8)
+            grid[tuple(place)] = 1
+            o = (((place + 0.5) * 2 / cells - 1)[None].to(device) - 2 * d).contiguous()
+            samples = ray_march(
+                o, d, grid.to(device), CUBE.to(device), 0.0, jitter, 0.02, 0.0, 1000
+            )
+            # The cell's diagonal is 2 sqrt(3) / 11 = 0.315 long.
+            assert 0.27 < (samples.t_ends - samples.t_starts).sum() < 0.36
 
 
 @pytest.mark.parametrize("cone_angle", [0.0, 0.01])
