@@ -1,24 +1,18 @@
 """`python -m student {train,eval}`: the second stage's command line."""
 
-import dataclasses
-import difflib
 import json
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Union
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 
 from student.presets import PRESETS, TrainConfig
-from teacher.errors import UserError, exit_on_user_error
+from teacher.cli import run_command_line
+from teacher.errors import exit_on_user_error
 from teacher.presets import DataConfig
 
 Background = Literal["white", "black"]
-
-
-_TrainArgument = Annotated[TrainConfig, tyro.conf.arg(name="")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +28,7 @@ class Train:
     """Photographs to measure against; by default those that the teacher was trained on."""
     downscale: int = 1
     """Whole number by which the photographs of --data are shrunk."""
-    train: _TrainArgument
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")]
 
     def run(self) -> None:
         """Train."""
@@ -46,9 +40,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Eval:
-    """Measure a student on held-out views, against photographs and against its teacher; writes
-    eval/.
-    """
+    """Measure a student on held-out views; writes eval/ into its run folder."""
 
     run_folder: Annotated[Path, tyro.conf.arg(name="run")]
     """Run folder of the student."""
@@ -74,43 +66,9 @@ def _data(path: Path | None, downscale: int) -> DataConfig | None:
     return None if path is None else DataConfig(path, downscale)
 
 
-def _train_command(name: str) -> Any:
-    """`train NAME`: `Train` with the preset's values as defaults."""
-    description, preset = PRESETS[name]
-    field = ("train", _TrainArgument, dataclasses.field(default=preset))
-    kind = dataclasses.make_dataclass(
-        name, [field], bases=(Train,), namespace={"preset": name}, frozen=True, kw_only=True
-    )
-    subcommand = tyro.conf.subcommand(name, description=description, prefix_name=False)
-    return Annotated[kind, subcommand]
-
-
-def _check_preset(arguments: Sequence[str]) -> None:
-    """Name the presets in our own words: the parser's message for this is hard to read."""
-    if len(arguments) < 2 or arguments[0] != "train":
-        return
-    name = arguments[1]
-    if name in PRESETS or name.startswith("-"):
-        return
-    close = difflib.get_close_matches(name, PRESETS, 1)
-    remedy = (
-        f"did you mean {close[0]!r}?" if close else "`python -m student train --help` says more"
-    )
-    raise UserError("preset", repr(name), f"one of {', '.join(PRESETS)}", remedy)
-
-
 def main() -> None:
     """Parse the command line and run its verb."""
-    _check_preset(sys.argv[1:])
-    train = tyro.conf.subcommand("train", description=Train.__doc__, prefix_name=False)
-    evaluation = tyro.conf.subcommand("eval", prefix_name=False)
-    presets = Union[tuple(_train_command(name) for name in PRESETS)]  # noqa: UP007 - at run time
-    verbs: Any = Union[Annotated[presets, train], Annotated[Eval, evaluation]]  # noqa: UP007
-    tyro.cli(
-        verbs,
-        prog="python -m student",
-        config=(tyro.conf.AvoidSubcommands,),
-    ).run()
+    run_command_line("python -m student", Train, PRESETS, (Eval,))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Run folders: what a training leaves behind, and how it goes on after a kill.
 
-    config.json            the whole TrainConfig, written first; a run with another one is refused
-    scene.json             cameras, box and T_norm_world: a trained teacher needs no data set to render
-    model.safetensors      averaged weights and occupancy: what rendering reads
-    training.safetensors   everything needed to go on (one file, so that it is of one step), removed by nobody
-    log.jsonl              one row per logged step; rows behind the last checkpoint are cut off on resume
-    progress.json          steps done, seconds, whether the run is complete
+config.json            the whole TrainConfig, written first; a run with another one is refused
+scene.json             cameras, box and T_norm_world: a trained teacher needs no data set to render
+model.safetensors      averaged weights and occupancy: what rendering reads
+training.safetensors   everything needed to go on (one file, so that it is of one step), removed by nobody
+log.jsonl              one row per logged step; rows behind the last checkpoint are cut off on resume
+progress.json          steps done, seconds, whether the run is complete
 """
 
 import json
@@ -32,12 +32,14 @@ def load_tensors(path: Path, what: str, remedy: str) -> tuple[dict[str, Tensor],
     """The inverse of `save_tensors`; a missing or damaged file raises a UserError naming `what` it is."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
             metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
     except FileNotFoundError:
         raise UserError(what, f"no file {path}", "a finished training", remedy) from None
     except safetensors.SafetensorError as error:
-        raise UserError(what, f"{path}: {error}", "an undamaged safetensors file", remedy) from error
+        raise UserError(
+            what, f"{path}: {error}", "an undamaged safetensors file", remedy
+        ) from error
     return tensors, metadata
 
 

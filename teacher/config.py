@@ -50,7 +50,8 @@ def _read(kind: Any, value: Any, where: str) -> Any:
 def _read_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
     if value is None:
         return None
-    named = {kind.__name__: kind for kind in kinds if dataclasses.is_dataclass(kind)}
+    named = {kind.__name__: kind for kind in kinds if isinstance(kind, type)}
+    named = {name: kind for name, kind in named.items() if dataclasses.is_dataclass(kind)}
     if isinstance(value, dict) and named:
         if value.get("type") not in named:
             raise _misfit(where, f"type {value.get('type')!r}", f"one of {', '.join(named)}")

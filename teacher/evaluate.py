@@ -1,7 +1,7 @@
 """Measuring and rendering a trained teacher.
 
-    eval:    held-out frames -> eval/metrics.json, eval/<name>.png, eval/<name>.depth.png, eval/sheet.png
-    render:  camera path -> PNG files or an mp4
+eval:    held-out frames -> eval/metrics.json, eval/<name>.png, eval/<name>.depth.png, eval/sheet.png
+render:  camera path -> PNG files or an mp4
 """
 
 import time

@@ -1,9 +1,9 @@
 """Image quality, defined once for the whole project.
 
 PSNR is -10 log10(MSE) of one pair of images clamped to [0, 1]; a set's PSNR is the *mean over images* of that.
-SSIM is Wang et al. 2004 with an 11-pixel Gaussian window (sigma 1.5) on [height, width, channel] images, so its axes are
-right (MobileR2L's published .993 comes from swapped ones). FLIP is NVIDIA's LDR-FLIP (Andersson et al. 2020), 0 = equal.
-LPIPS needs downloaded weights, which nothing here fetches: it is reported as "n/a" (see `teacher.lpips`).
+SSIM is Wang et al. 2004 with an 11-pixel Gaussian window (sigma 1.5) on [height, width, channel] images, so its axes
+are right (MobileR2L's published .993 comes from swapped ones). FLIP is NVIDIA's LDR-FLIP (Andersson et al. 2020), 0 for
+equal images. LPIPS needs downloaded weights, which nothing here fetches: it is reported as "n/a" (see `teacher.lpips`).
 """
 
 from collections.abc import Callable

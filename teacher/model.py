@@ -1,6 +1,6 @@
 """A trained teacher: a field, a sampler and what it knows of its scene. Needs no data set to render.
 
-    run folder --Teacher.load--> Teacher --render(camera)--> View
+run folder --Teacher.load--> Teacher --render(camera)--> View
 """
 
 from collections.abc import Sequence
@@ -125,4 +125,3 @@ class Teacher:
         field.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("field.")})
         sampler.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("sampler.")})
         return Teacher(field.eval(), sampler, config.render, scene)
-

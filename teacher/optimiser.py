@@ -33,7 +33,7 @@ class OptimiserConfig:
     average: float = 0.95
     """Per-step decay of the running average of the weights."""
     average_every: int = 8
-    """The average is brought up to date only so often (with the decay to that power): it costs a pass over the table."""
+    """Steps between updates of the average (with the decay to that power): each costs a pass over the table."""
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of `step` (0-based) out of `steps`."""

@@ -50,7 +50,7 @@ class TrainConfig:
     steps: int = 20_000
     """Training steps."""
     samples_per_step: int = 1 << 18
-    """Samples composited per step; the number of rays adapts to it."""
+    """Work of a step, in samples composited; the number of rays adapts to it."""
     first_rays: int = 1024
     """Rays of the first step."""
     seed: int = 0

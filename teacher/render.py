@@ -76,9 +76,7 @@ def render_rays(
     rgb, alpha, depth, weights = composite(
         density, colour, samples.t_starts, samples.t_ends, samples.offsets, config.early_stop
     )
-    return Rendering(
-        torch.cat([rgb, alpha[:, None]], -1), depth, weights, samples, len(candidates)
-    )
+    return Rendering(torch.cat([rgb, alpha[:, None]], -1), depth, weights, samples, len(candidates))
 
 
 class _ScaleGradient(torch.autograd.Function):
@@ -90,8 +88,8 @@ class _ScaleGradient(torch.autograd.Function):
         return density.view_as(density), colour.view_as(colour)
 
     @staticmethod
-    def backward(ctx, density: Tensor, colour: Tensor) -> tuple[Tensor, Tensor, None]:
-        (factor,) = ctx.saved_tensors
+    def backward(ctx, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        (factor,), (density, colour) = ctx.saved_tensors, grads
         return density * factor, colour * factor[:, None], None
 
 

@@ -28,8 +28,10 @@ from teacher.render import render_rays
 from teacher.samplers.visibility import seen_cells
 from teacher.scene import Scene
 
-
 MAX_RAYS = 1 << 18
+_CANDIDATES_PER_SAMPLE = (
+    6  # that many looks at the density cost as much as one sample forward and backward
+)
 
 
 class Trainer:
@@ -61,7 +63,7 @@ class Trainer:
             "candidates": candidates,
             "occupied": float(self.sampler.occupied.float().mean()),
         }
-        self._adapt(samples)
+        self._adapt(samples + candidates // _CANDIDATES_PER_SAMPLE)
         self.step += 1
         return row
 
@@ -76,9 +78,9 @@ class Trainer:
             loss.backward()
         return float(loss.detach()), float(mse), len(rendering.samples), rendering.candidates
 
-    def _adapt(self, samples: int) -> None:
+    def _adapt(self, work: int) -> None:
         """Next step's number of rays: towards the sample budget, at most doubled or halved."""
-        ratio = self.config.samples_per_step / max(1, samples)
+        ratio = self.config.samples_per_step / max(1, work)
         self.rays = max(64, min(MAX_RAYS, int(self.rays * min(2.0, max(0.5, ratio)))))
 
     def teacher(self) -> Teacher:

@@ -5,6 +5,7 @@ their colour. What a field may be asked about travels in one `Query`: time, per-
 fields of it, not further arguments of every function.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -36,8 +37,16 @@ class Field(Protocol):
         ...
 
 
-class RadianceField(nn.Module):
+class RadianceField(nn.Module, ABC):
     """Base of fields that are trained: parameters come in groups that the optimiser treats differently."""
+
+    @abstractmethod
+    def density(self, positions: Float[Tensor, "n 3"]) -> tuple[Tensor, Tensor]:
+        """As `Field.density`."""
+
+    @abstractmethod
+    def colour(self, query: Query, features: Float[Tensor, "n k"]) -> Float[Tensor, "n 3"]:
+        """As `Field.colour`."""
 
     def tables(self) -> dict[str, nn.Parameter]:
         """Large, sparsely touched tables [entries, features]: updated row by row, never decayed."""

@@ -1,8 +1,8 @@
 """The hash-grid radiance field of instant-ngp (Müller et al. 2022, section 5.4).
 
-    position -> hash grid -> density MLP -> density, 15 features --+
-                                                                   +-> colour MLP -> sRGB
-    direction -> spherical harmonics ------------------------------+
+position -> hash grid -> density MLP -> density, 15 features --+
+                                                               +-> colour MLP -> sRGB
+direction -> spherical harmonics ------------------------------+
 """
 
 from dataclasses import dataclass, field
@@ -83,6 +83,6 @@ class _TruncatedExp(torch.autograd.Function):
         return torch.exp(x.clamp_max(_MAX_LOG_DENSITY))
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
+    def backward(ctx, *grads: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        return grad * torch.exp(x.clamp(-_MAX_LOG_DENSITY, _MAX_LOG_DENSITY))
+        return grads[0] * torch.exp(x.clamp(-_MAX_LOG_DENSITY, _MAX_LOG_DENSITY))

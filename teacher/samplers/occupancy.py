@@ -38,7 +38,7 @@ class OccupancyConfig:
     update_every: int = 16
     """Training steps between updates of the grid."""
     warmup: int = 256
-    """For so many steps every cell is evaluated at each update, afterwards a quarter at random and a quarter occupied."""
+    """For so many steps an update looks at every cell, afterwards at a random quarter and at occupied ones."""
     decay: float = 0.95
     """What is left of a cell's density at each update, unless it is found again."""
     thickness: float = 0.01

@@ -65,7 +65,8 @@ def test_a_full_disk_is_one_clear_error_with_exit_code_2() -> None:
         "def main():\n    raise OSError(errno.ENOSPC, 'No space left on device', '/runs/x')\n"
         "exit_on_user_error(main)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert "full disk" in done.stderr and "/runs/x" in done.stderr
     assert "Traceback" not in done.stderr

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from skimage.metrics import structural_similarity
@@ -30,7 +29,7 @@ def test_psnr_clamps_both_images() -> None:
 def test_ssim_equals_scikit_image() -> None:
     """Ours and skimage's Gaussian SSIM agree (same window, sigma and constants)."""
     noisy = (IMAGE + NOISE).clamp(0, 1)
-    theirs, per_pixel = structural_similarity(
+    theirs = structural_similarity(
         IMAGE.numpy(),
         noisy.numpy(),
         channel_axis=2,
@@ -38,10 +37,7 @@ def test_ssim_equals_scikit_image() -> None:
         gaussian_weights=True,
         sigma=1.5,
         use_sample_covariance=False,
-        full=True,
     )
-    inner = np.mean(per_pixel[5:-5, 5:-5])  # away from the border the two cannot differ
-    assert abs(theirs - inner) < 0.02
     assert metrics.ssim(noisy, IMAGE) == pytest.approx(theirs, abs=2e-3)
 
 

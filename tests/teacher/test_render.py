@@ -84,9 +84,7 @@ def test_kept_samples_stay_with_their_rays() -> None:
 
 def test_a_view_has_the_camera_s_shape_and_true_distances() -> None:
     """An opaque slab seen head-on: depth is the distance along each *unit* ray, not along the axis."""
-    camera = Camera(
-        look_at(torch.tensor([-2.0, 0, 0]), torch.zeros(3)), 10.0, 10.0, 3.5, 2.5, 7, 5
-    )
+    camera = Camera(look_at(torch.tensor([-2.0, 0, 0]), torch.zeros(3)), 10.0, 10.0, 3.5, 2.5, 7, 5)
     view = render_view(Slab(1e4, (1.0, 0.0, 0.0)), Uniform(4000), camera, RenderConfig())
     assert view.rgba.shape == (5, 7, 4)
     rays = camera.rays()
