@@ -20,7 +20,7 @@ from student.presets import TrainConfig
 from teacher.errors import UserError
 from teacher.metrics import mse_to_psnr
 from teacher.pseudo.pool import Batch, ViewPool
-from teacher.pseudo.source import generator_for
+from teacher.seeds import generator_for
 
 STEP_SEED = 1 << 20  # apart from the pool's seeds, so that steps and cameras draw different numbers
 

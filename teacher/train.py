@@ -27,6 +27,7 @@ from teacher.presets import DataConfig, TrainConfig
 from teacher.render import render_rays
 from teacher.samplers.visibility import seen_cells
 from teacher.scene import Scene
+from teacher.seeds import generator_for
 
 MAX_RAYS = 1 << 18
 _CANDIDATES_PER_SAMPLE = (
@@ -49,7 +50,7 @@ class Trainer:
 
     def train_step(self) -> dict[str, Any]:
         """One step; returns what the log wants to know."""
-        generator = torch.Generator().manual_seed(_mix(self.config.seed, self.step))
+        generator = generator_for(self.config.seed, self.step)
         if self.step % self.config.sampler.update_every == 0:
             self.sampler.update(self.field, self.step, generator)
         batch = self.pool.draw(self.rays, generator)
@@ -174,11 +175,3 @@ def _resume(trainer: Trainer, output: Path, log: checkpoint.Log) -> None:
 
 def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _mix(seed: int, step: int) -> int:
-    """One 63-bit seed per (seed, step); consecutive steps must not give similar streams (splitmix64)."""
-    z = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**64
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) % 2**64
-    return (z ^ (z >> 31)) >> 1

@@ -7,12 +7,10 @@ come first, then cameras drawn from the envelope. So any machine can render any 
 stopped run can go on.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -21,6 +19,7 @@ from teacher.errors import UserError
 from teacher.files import sha256
 from teacher.pseudo.envelope import Envelope, fit_envelope, sample_camera
 from teacher.pseudo.view import View, ViewRenderer
+from teacher.seeds import generator_for
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -51,13 +50,6 @@ class Source:
     def view(self, index: int, size: Size, seed: int) -> View:
         """View number `index` at `size`; the seed decides on cameras that are drawn."""
         return self.renderer.render(self.camera(index, size, seed))
-
-
-def generator_for(seed: int, index: int) -> torch.Generator:
-    """A generator of its own for each (seed, index), so that views can be made in any order."""
-    # torch's CPU generator uses 32 bits of its seed only, so these must depend on all of the pair.
-    digest = hashlib.blake2b(f"{seed} {index}".encode(), digest_size=4).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "big"))
 
 
 def open_source(path: str | Path) -> Source:

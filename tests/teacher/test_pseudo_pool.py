@@ -11,8 +11,9 @@ from teacher.cameras import Camera, look_at
 from teacher.errors import UserError
 from teacher.pseudo.envelope import fit_envelope
 from teacher.pseudo.pool import PoolState, ViewPool
-from teacher.pseudo.source import Source, generator_for, open_source
+from teacher.pseudo.source import Source, open_source
 from teacher.pseudo.view import PackedView, View
+from teacher.seeds import generator_for
 
 SIZE = (4, 6)
 
