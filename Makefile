@@ -29,7 +29,7 @@ export OMP_WAIT_POLICY ?= passive
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: demo teacher student export web serve summary test lint types test-python test-viewer test-browser \
-        test-cuda bench bench-cuda browser clean help
+        test-cuda bench browser figure clean help
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
@@ -122,6 +122,11 @@ test-browser: .venv/.installed-dev $(VIEWER)/dist/index.html browser
 # An installed Chromium, else the system's package manager, else the test tool's own download.
 browser: $(VIEWER)/node_modules/.installed
 	@bash tests/browser/ensure_chromium.sh
+
+# Truth, teacher, student and canvas of a finished run side by side.
+figure: $(RUN)/site/index.html browser
+	node tests/browser/canvas.mjs $(RUN) wasm
+	$(BIN)/python -m export figure --run $(RUN) --output $(RUN)/figure.png
 
 test-cuda: .venv/.installed-dev
 	$(BIN)/pytest -m cuda

@@ -1,8 +1,8 @@
-"""`python -m export {onnx,bundle,verify,site,serve,summary,types}`: the last stage."""
+"""`python -m export {onnx,bundle,verify,site,serve,summary,figure,types}`: the last stage."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 import tyro
 
@@ -122,6 +122,31 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """Put truth, teacher, student and the page's canvas side by side, after tests/browser/canvas.mjs."""
+
+    run_folder: Annotated[Path, tyro.conf.arg(name="run")]
+    """Folder of the run."""
+    output: Path
+    """PNG file to write."""
+    backend: Literal["wasm", "webgpu"] = "wasm"
+    """What the page ran on."""
+    views: int = 4
+    """Rows of the figure."""
+
+    def run(self) -> None:
+        """Write the figure; print the canvas's agreement with torch."""
+        from export.figure import write_figure
+
+        found = write_figure(self.run_folder, self.backend, self.views, self.output)
+        worst = min(found, key=lambda name: found[name])
+        print(f"{self.output}: canvas ({self.backend}) against torch, {len(found)} held-out views")
+        print(
+            f"  mean {sum(found.values()) / len(found):.1f} dB, worst {found[worst]:.1f} dB ({worst})"
+        )
+
+
+@dataclass(frozen=True)
 class Types:
     """Write the manifest's TypeScript type, from its Python dataclasses."""
 
@@ -142,7 +167,7 @@ class Types:
             raise UserError(f"{path}", "another text", expected, f"run `{typescript.COMMAND}`")
 
 
-COMMANDS = (Onnx, Bundle, Verify, Site, Serve, Summary, Types)
+COMMANDS = (Onnx, Bundle, Verify, Site, Serve, Summary, Figure, Types)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """AdamW with one rate for networks and one for feature grids, a schedule, and averaged weights.
 
 A grid's node is touched by few pixels per picture and starts near zero, so grids want a larger rate
-than the networks (notes/student.md, appendix B). The schedule runs over the *fraction of the
+than the networks. The schedule runs over the *fraction of the
 budget* that is used up, be the budget minutes or steps: a run always ends annealed.
 """
 

@@ -3,8 +3,8 @@
     Source --view(0), view(1), ...--> ring of `capacity` views (oldest replaced) --batch--> student
 
 The first `capacity` views are rendered as fast as possible; after that a fresh one whenever the
-views have been drawn `reuse` times on average. So the student does not overfit (notes/student.md: a
-pool of 300 views that never change costs 1.2 dB against one of 1000) and the teacher does not take
+views have been drawn `reuse` times on average. So the student does not overfit (a pool of 300 views that
+never change cost the prototype 1.2 dB against one of 1000) and the teacher does not take
 the whole machine.
 
 With `background=True` a thread renders; torch releases the GIL while it computes. With False,

@@ -54,7 +54,7 @@ def test_the_paper_preset_has_the_papers_parameters() -> None:
 
 
 def test_the_paper_preset_has_the_papers_cost() -> None:
-    """50.64 GMAC for 800 x 800 with three outputs (notes/student.md, counted)."""
+    """50.64 GMAC for 800 x 800 with three outputs, counted by hand."""
     layer = PAPER.build(BOX)
     found = count_budget(layer, (160, 160)).gflop * 25
     extra = 2 * 2 * 16 * 800 * 800 / 1e9

@@ -146,7 +146,7 @@ def test_text_distance_is_zero_on_the_pen_and_grows_linearly():
 
 
 def test_textures_are_the_same_every_time_and_differ_from_face_to_face():
-    """Structure from motion fails on a box with six equal faces (notes/ecosystem.md)."""
+    """Structure from motion fails on a box with six equal faces."""
     labels = [label(face, "RAY", 64).texels for face in range(6)]
     assert torch.equal(labels[2], label(2, "RAY", 64).texels)
     for a in range(6):
