@@ -25,7 +25,9 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     text = {key: json.dumps(value) for key, value in metadata.items()}
     with replacing(path) as partial:
-        partial.write_bytes(safetensors.torch.save(contiguous, text))  # save_file would make it 0600
+        partial.write_bytes(
+            safetensors.torch.save(contiguous, text)
+        )  # save_file would make it 0600
 
 
 def load_tensors(path: Path, what: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
