@@ -90,3 +90,30 @@ def test_a_view_has_the_camera_s_shape_and_true_distances() -> None:
     rays = camera.rays()
     expected = (2.0 / rays.directions[:, 0]).reshape(5, 7)
     torch.testing.assert_close(view.depth, expected, atol=2e-3, rtol=0)
+
+
+class Learned(Slab):
+    """A slab whose density is a parameter per sample, so that gradients can be looked at one by one."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(1.0, (1.0, 1.0, 1.0))
+        self.raw = torch.full((count,), 0.5, requires_grad=True)
+
+    def density(self, positions: Float[Tensor, "n 3"]) -> tuple[Tensor, Tensor]:
+        return self.raw, positions
+
+
+def test_shy_samples_look_the_same_and_learn_by_the_square_of_their_distance() -> None:
+    """At half the distance `shy` a quarter of the gradient is left, beyond it all of it."""
+    ray, gradients = RAYS[:1], []
+    for shy in (0.0, 2.0):
+        field = Learned(8)  # intervals of 1/2 between t = 0 and t = 4, middles at 1/4, 3/4, ...
+        config = RenderConfig(early_stop=0.0, cull=0.0, shy=shy)
+        rendering = render_rays(field, Uniform(8), ray, torch.zeros(1), config)
+        rendering.rgba.sum().backward()
+        gradients.append((rendering.rgba.detach(), field.raw.grad))
+    (plain, full), (seen, shied) = gradients
+    assert torch.equal(plain, seen)
+    assert full is not None and shied is not None
+    middles = 0.25 + 0.5 * torch.arange(8)
+    torch.testing.assert_close(shied / full, (middles / 2).square().clamp_max(1))
