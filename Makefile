@@ -22,7 +22,7 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 VIEWER := web/viewer
-DATA := $(or $(SCENE),$(RUN)/scene)
+DATA := $(or $(SCENE),$(RUN)/still-life)
 SHELL := bash
 # On a busy machine, threads that spin while they wait made training 17 times slower than threads that sleep.
 export OMP_WAIT_POLICY ?= passive
@@ -64,10 +64,10 @@ $(VIEWER)/dist/index.html: $(VIEWER)/node_modules/.installed $(VIEWER)/index.htm
 stage = start=$$(date +%s); $(2); mkdir -p $(RUN); \
         echo "{\"stage\": \"$(1)\", \"seconds\": $$(($$(date +%s) - start))}" >> $(RUN)/stages.jsonl
 
-$(RUN)/scene/transforms_train.json: | .venv/.installed
-	@$(call stage,scene,$(BIN)/python -m teacher demo --output $(RUN)/scene)
+$(RUN)/still-life/transforms_train.json: | .venv/.installed
+	@$(call stage,scene,$(BIN)/python -m teacher demo --output $(RUN)/still-life)
 
-DATA_FILES := $(if $(SCENE),,$(RUN)/scene/transforms_train.json)
+DATA_FILES := $(if $(SCENE),,$(RUN)/still-life/transforms_train.json)
 
 $(RUN)/teacher/eval/metrics.json: $(DATA_FILES) | .venv/.installed
 	@$(call stage,teacher,$(BIN)/python -m teacher train $(PRESET) --data $(DATA) --downscale $(DOWNSCALE) \
