@@ -104,7 +104,9 @@ def _grey(depth: torch.Tensor) -> torch.Tensor:
 def write_view(path: Path, view: View) -> None:
     """Write `<path>.png` (straight-alpha RGBA) and `<path>.depth.png` (16 bit, 1e-4 norm units)."""
     write_png(path.with_name(f"{path.name}.png"), to_bytes(straight_alpha(view.rgba)))
-    write_depth_png(path.with_name(f"{path.name}.depth.png"), view.depth * (view.rgba[..., 3] > 0.5))
+    write_depth_png(
+        path.with_name(f"{path.name}.depth.png"), view.depth * (view.rgba[..., 3] > 0.5)
+    )
 
 
 def render(run: Path, path: str, frames: int, fps: int, output: Path, background: str) -> None:
