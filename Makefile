@@ -134,7 +134,7 @@ test-cuda: .venv/.installed-dev
 # --- studies: minutes each, results in runs/bench and docs/benchmarks.md ---
 
 bench: .venv/.installed-dev
-	$(BIN)/python tests/bench/bench_ops.py runs/bench/ops.json
+	$(BIN)/python tests/bench/bench_ops.py --output runs/bench/ops.json
 
 clean:
 	rm -rf .venv $(VIEWER)/node_modules $(VIEWER)/dist

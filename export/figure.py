@@ -1,6 +1,9 @@
-"""One picture of a whole run: truth, teacher, student and the page's canvas, held-out view by held-out view.
+"""One picture of a whole run: truth, teacher, student and the page's canvas, view by view.
 
-data set, teacher/eval, student/eval, canvas/<backend> (tests/browser/canvas.mjs) -> figure, PSNR of the canvas
+    data set, teacher/eval, student (torch), canvas/<backend> (tests/browser/canvas.mjs)
+    -> figure, PSNR of the canvas
+
+All pictures are shown at the size of the page's, which may differ from the photographs' by a few pixels.
 """
 
 from pathlib import Path
@@ -11,10 +14,13 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from student.checkpoint import load_student
+from student.render import StudentRenderer
 from teacher.errors import UserError
 from teacher.evaluate import load_data
 from teacher.images import contact_sheet, write_png
 from teacher.metrics import psnr
+from teacher.pseudo.view import ViewRenderer
 from teacher.scene import Frame, composite_over, premultiply
 
 WHITE = 1.0
@@ -24,7 +30,7 @@ def write_figure(run: Path, backend: str, views: int, output: Path) -> dict[str,
     """Write the figure of `run` on white with a row for each of `views` views.
 
     Returns:
-        PSNR in dB of the canvas against torch's picture of the student (8-bit PNG), for every view drawn.
+        PSNR in dB of the canvas (8 bits) against torch's picture of the same camera, for every view drawn.
 
     Raises:
         UserError: the page has not drawn any held-out view of this run.
@@ -34,7 +40,9 @@ def write_figure(run: Path, backend: str, views: int, output: Path) -> dict[str,
     if not frames:
         remedy = f"`node tests/browser/canvas.mjs {run} {backend}` first"
         raise UserError(f"{run}/canvas/{backend}", "no pictures", "the page's test views", remedy)
-    rows = {frame.name: _row(run, frame, drawn[_file(frame)]) for frame in frames}
+    model, _ = load_student(run / "student")
+    student = StudentRenderer(model)
+    rows = {frame.name: _row(run, frame, drawn[_file(frame)], student) for frame in frames}
     shown = list(rows.values())[:: -(-len(rows) // views)]
     write_png(output, contact_sheet(shown))
     return {name: psnr(row[3], row[2]) for name, row in rows.items()}
@@ -44,12 +52,23 @@ def _file(frame: Frame) -> str:
     return f"{Path(frame.name).name}.png"
 
 
-def _row(run: Path, frame: Frame, canvas: Path) -> list[Float[Tensor, "height width 3"]]:
-    pictures = [run / stage / "eval" / _file(frame) for stage in ("teacher", "student")]
-    images = [_read(path) for path in (*pictures, canvas)]
+def _row(
+    run: Path, frame: Frame, canvas: Path, student: ViewRenderer
+) -> list[Float[Tensor, "height width 3"]]:
+    drawn = _read(canvas)
+    height, width, _ = drawn.shape
+    seen = student.render(frame.camera.undistorted().resized(width, height)).rgba
     truth = composite_over(premultiply(frame.picture.rgba()), WHITE)
-    height, width = (min(i.shape[axis] for i in (truth, *images)) for axis in (0, 1))
-    return [image[:height, :width] for image in (truth, *images)]
+    teacher = _read(run / "teacher" / "eval" / _file(frame))
+    shown = [_resized(image, height, width) for image in (truth, teacher)]
+    return [*shown, composite_over(seen, WHITE).clamp(0, 1), drawn]
+
+
+def _resized(
+    image: Float[Tensor, "h w 3"], height: int, width: int
+) -> Float[Tensor, "height width 3"]:
+    planes = image.permute(2, 0, 1)[None]
+    return torch.nn.functional.interpolate(planes, (height, width), mode="area")[0].permute(1, 2, 0)
 
 
 def _read(path: Path) -> Float[Tensor, "height width 3"]:
