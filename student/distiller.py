@@ -17,6 +17,7 @@ from student.losses import distillation_loss
 from student.models.base import LightField, crop_intrinsics
 from student.optimiser import StudentOptimiser
 from student.presets import TrainConfig
+from teacher import checkpoint
 from teacher.errors import UserError
 from teacher.metrics import mse_to_psnr
 from teacher.pseudo.pool import Batch, ViewPool
@@ -74,8 +75,8 @@ class Distiller:
 
     def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
         """The inverse of `state`."""
-        self.model.load_state_dict(_under("model.", tensors))
-        self.optimiser.load(_under("optimiser.", tensors))
+        self.model.load_state_dict(checkpoint.under("model.", tensors))
+        self.optimiser.load(checkpoint.under("optimiser.", tensors))
         self.step, self.seconds = int(numbers["step"]), float(numbers["seconds"])
 
 
@@ -86,10 +87,6 @@ def _diverged(step: int) -> UserError:
         "a falling loss",
         "lower --optimiser.learning-rate and --optimiser.grids-rate, and start in a new folder",
     )
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def crop(batch: Batch, side: int, generator: torch.Generator) -> Batch:

@@ -45,6 +45,11 @@ def load_tensors(path: Path, what: str, remedy: str) -> tuple[dict[str, Tensor],
     return tensors, metadata
 
 
+def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
 class Log:
     """An append-only JSONL file that can be wound back to a step."""
 

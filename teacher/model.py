@@ -122,6 +122,6 @@ class Teacher:
         tensors, _ = checkpoint.load_tensors(folder / "model.safetensors", "a teacher", _REMEDY)
         field = config.field.build()
         sampler = config.sampler.build(torch.tensor(scene.aabb))
-        field.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("field.")})
-        sampler.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("sampler.")})
+        field.load_state_dict(checkpoint.under("field.", tensors))
+        sampler.load_state_dict(checkpoint.under("sampler.", tensors))
         return Teacher(field.eval(), sampler, config.render, scene)

@@ -99,9 +99,9 @@ class Trainer:
 
     def load(self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any]) -> None:
         """The inverse of `state`."""
-        self.field.load_state_dict(_under("field.", tensors))
-        self.sampler.load_state_dict(_under("sampler.", tensors))
-        self.optimiser.load(_under("optimiser.", tensors))
+        self.field.load_state_dict(checkpoint.under("field.", tensors))
+        self.sampler.load_state_dict(checkpoint.under("sampler.", tensors))
+        self.optimiser.load(checkpoint.under("optimiser.", tensors))
         self.step, self.rays = int(numbers["step"]), int(numbers["rays"])
         self.seconds = numbers["seconds"]
 
@@ -171,7 +171,3 @@ def _resume(trainer: Trainer, output: Path, log: checkpoint.Log) -> None:
         trainer.load(*checkpoint.load_tensors(path, "checkpoint", "delete it to start anew"))
         print(f"resuming {output} at step {trainer.step}")
     log.rewind(trainer.step)
-
-
-def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
