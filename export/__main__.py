@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Literal
 
 import tyro
 
 from export.manifest import Precision
+from teacher.cli import run_verbs
 from teacher.errors import UserError, exit_on_user_error
 
 
@@ -172,12 +173,7 @@ COMMANDS = (Onnx, Bundle, Verify, Site, Serve, Summary, Figure, Types)
 
 def main() -> None:
     """Parse the command line and run its verb."""
-    verbs = [
-        Annotated[kind, tyro.conf.subcommand(kind.__name__.lower(), prefix_name=False)]
-        for kind in COMMANDS
-    ]
-    union: Any = Union[tuple(verbs)]  # noqa: UP007 - built at run time
-    tyro.cli(union, prog="python -m export").run()
+    run_verbs("python -m export", COMMANDS)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from teacher.cameras import Camera
 from teacher.config import from_plain
 from teacher.errors import UserError
 from teacher.files import read_json
-from teacher.model import CameraDescription
+from teacher.model import CameraDescription, describe_camera
 from teacher.pseudo.envelope import Envelope
 from teacher.pseudo.source import Source
 
@@ -70,16 +70,10 @@ class StudentRun:
 def describe_source(source: Source, path: str, size: tuple[int, int]) -> SourceDescription:
     """The description of `source`, opened from `path`, for pictures of `size`."""
     low, high = (tuple(corner) for corner in source.aabb.tolist())
-    cameras = tuple(_describe(number, camera) for number, camera in enumerate(source.cameras))
+    cameras = tuple(describe_camera(f"{k:04d}", camera) for k, camera in enumerate(source.cameras))
     return SourceDescription(
         source.name, path, source.fingerprint, size, (low, high), source.envelope, cameras
     )
-
-
-def _describe(number: int, camera: Camera) -> CameraDescription:
-    pose = tuple(tuple(row) for row in camera.T_world_camera.tolist())
-    focal, centre = (camera.fx, camera.fy), (camera.cx, camera.cy)
-    return CameraDescription(f"{number:04d}", pose, focal, centre, (camera.width, camera.height))
 
 
 def load_run(folder: Path) -> StudentRun:

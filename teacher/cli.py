@@ -52,10 +52,15 @@ def run_command_line(prog: str, train: type, presets: Presets, others: tuple[typ
     _check_preset(prog, presets)
     commands = [preset_command(train, name, *preset) for name, preset in presets.items()]
     verb = tyro.conf.subcommand("train", description=train.__doc__, prefix_name=False)
-    verbs = [Annotated[Union[tuple(commands)], verb]]  # noqa: UP007 - a union built at run time
-    verbs += [
+    presets_verb = Annotated[Union[tuple(commands)], verb]  # noqa: UP007 - a union built at run time
+    run_verbs(prog, others, (presets_verb,))
+
+
+def run_verbs(prog: str, kinds: tuple[type, ...], first: tuple[Any, ...] = ()) -> None:
+    """Parse the command line and run its verb: one of `first` (annotated for tyro) or of `kinds`, by class name."""
+    verbs = [
         Annotated[kind, tyro.conf.subcommand(kind.__name__.lower(), prefix_name=False)]
-        for kind in others
+        for kind in kinds
     ]
-    union: Any = Union[tuple(verbs)]  # noqa: UP007 - built at run time
+    union: Any = Union[(*first, *verbs)]
     tyro.cli(union, prog=prog, config=(tyro.conf.AvoidSubcommands,)).run()

@@ -63,7 +63,8 @@ class SceneDescription:
 def describe_scene(scene: Scene) -> SceneDescription:
     """The description of `scene`."""
     cameras = {
-        split: tuple(_describe(frame) for frame in frames) for split, frames in scene.splits.items()
+        split: tuple(describe_camera(frame.name, frame.camera) for frame in frames)
+        for split, frames in scene.splits.items()
     }
     T, box = scene.T_norm_world.tolist(), scene.aabb.tolist()
     return SceneDescription(
@@ -71,10 +72,10 @@ def describe_scene(scene: Scene) -> SceneDescription:
     )
 
 
-def _describe(frame: Frame) -> CameraDescription:
-    c = frame.camera
-    pose = tuple(map(tuple, c.T_world_camera.tolist()))
-    return CameraDescription(frame.name, pose, (c.fx, c.fy), (c.cx, c.cy), (c.width, c.height))
+def describe_camera(name: str, camera: Camera) -> CameraDescription:
+    """The description of `camera`, without its lens."""
+    c, pose = camera, tuple(map(tuple, camera.T_world_camera.tolist()))
+    return CameraDescription(name, pose, (c.fx, c.fy), (c.cx, c.cy), (c.width, c.height))
 
 
 class Teacher:
