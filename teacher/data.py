@@ -20,9 +20,10 @@ from teacher.scene import Frame, premultiply
 
 @dataclass(frozen=True)
 class RayBatch:
-    """Rays in the norm frame and the premultiplied RGBA that their pixels show."""
+    """Rays in the norm frame, the pictures they belong to, and the premultiplied RGBA that their pixels show."""
 
     rays: Rays
+    frames: Int[Tensor, " rays"]
     rgba: Float[Tensor, "rays 4"]
 
 
@@ -56,7 +57,7 @@ class PixelPool:
         width = self.cameras.size[camera, 0]
         uv = torch.stack([within % width, within // width], -1) + 0.5
         rgba = premultiply(self.pixels[flat.numpy()])
-        return RayBatch(self.cameras.rays(camera, uv), rgba)
+        return RayBatch(self.cameras.rays(camera, uv), camera, rgba)
 
 
 def _usable_pixels(frames: Sequence[Frame], first: Tensor) -> Int[Tensor, " usable"] | None:

@@ -54,7 +54,7 @@ def total_loss(
     if config.opacity:
         loss = loss + config.opacity * opacity_entropy(rendering.rgba[:, 3])
     if config.distortion:
-        s = rendering.samples
+        s = rendering.sampling.samples
         spread = distortion(rendering.weights, s.t_starts, s.t_ends, s.offsets)
         loss = loss + config.distortion * spread.mean()
     return loss, (predicted - truth).detach().square().mean()

@@ -1,4 +1,4 @@
-"""A trained teacher: a field, a sampler and what it knows of its scene. Needs no data set to render.
+"""A trained teacher: a variant and what it knows of its scene. Needs no data set to render.
 
 run folder --Teacher.load--> Teacher --render(camera)--> View
 """
@@ -14,14 +14,12 @@ from torch import Tensor
 from teacher import checkpoint
 from teacher.cameras import Camera
 from teacher.config import from_plain
-from teacher.fields.base import RadianceField
 from teacher.files import read_json
 from teacher.metrics import psnr
 from teacher.presets import TrainConfig
 from teacher.pseudo.view import View
-from teacher.render import RenderConfig, render_view
-from teacher.samplers.occupancy import OccupancySampler
 from teacher.scene import Frame, Scene, composite_over, premultiply
+from teacher.variant import Variant
 
 WHITE = 1.0
 _REMEDY = "run `python -m teacher train` first (the same command resumes an unfinished run)"
@@ -81,23 +79,17 @@ def describe_camera(name: str, camera: Camera) -> CameraDescription:
 class Teacher:
     """Renders views of one scene; see the module's docstring."""
 
-    def __init__(
-        self,
-        field: RadianceField,
-        sampler: OccupancySampler,
-        config: RenderConfig,
-        scene: SceneDescription,
-    ) -> None:
-        self.field, self.sampler, self.config, self.scene = field, sampler, config, scene
+    def __init__(self, variant: Variant, scene: SceneDescription) -> None:
+        self.variant, self.scene = variant.eval(), scene
 
     @property
     def aabb(self) -> Float[Tensor, "2 3"]:
         """The scene's box in the norm frame."""
-        return self.sampler.aabb
+        return self.variant.sampler.aabb
 
     def render(self, camera: Camera) -> View:
         """The picture of `camera` (norm frame), at its own size and through its own lens."""
-        return render_view(self.field, self.sampler, camera, self.config)
+        return self.variant.render_view(camera)
 
     def psnr(self, frames: Sequence[Frame]) -> float:
         """Mean PSNR over `frames`, on white where they are transparent."""
@@ -109,9 +101,7 @@ class Teacher:
 
     def save(self, folder: Path) -> None:
         """Write `model.safetensors`."""
-        tensors = {f"field.{k}": v for k, v in self.field.state_dict().items()}
-        tensors |= {f"sampler.{k}": v for k, v in self.sampler.state_dict().items()}
-        checkpoint.save_tensors(folder / "model.safetensors", tensors, {})
+        checkpoint.save_tensors(folder / "model.safetensors", self.variant.state_dict(), {})
 
     @staticmethod
     def load(folder: Path) -> "Teacher":
@@ -121,8 +111,6 @@ class Teacher:
         plain_scene = read_json(folder / "scene.json", "a teacher's scene", _REMEDY)
         scene = from_plain(SceneDescription, plain_scene, f"{folder}/scene.json")
         tensors, _ = checkpoint.load_tensors(folder / "model.safetensors", "a teacher", _REMEDY)
-        field = config.field.build()
-        sampler = config.sampler.build(torch.tensor(scene.aabb))
-        field.load_state_dict(checkpoint.under("field.", tensors))
-        sampler.load_state_dict(checkpoint.under("sampler.", tensors))
-        return Teacher(field.eval(), sampler, config.render, scene)
+        variant = config.build(torch.tensor(scene.aabb), len(scene.cameras["train"]))
+        variant.load_state_dict(tensors)
+        return Teacher(variant, scene)

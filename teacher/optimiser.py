@@ -1,16 +1,16 @@
 """Adam as instant-ngp uses it, and the running average of the weights that is used for rendering.
 
-Tables: rows whose gradient is zero are skipped and keep their own step count (tiny-cuda-nn's adam.h), no weight decay,
-eps 1e-15 because their gradients are tiny. Networks: plain Adam with a little L2. One learning rate for both.
+Rows whose gradient is zero are skipped and keep their own step count (tiny-cuda-nn's adam.h): a table's rows that no
+sample touched, codes of pictures that no ray came from. eps is 1e-15 because tables' gradients are tiny.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from teacher.fields.base import RadianceField
 from teacher.ops.adam import adam_step
 
 
@@ -19,7 +19,7 @@ class OptimiserConfig:
     """Adam and its schedule: linear warm-up, then a cosine from `learning_rate` down to `final` times it."""
 
     learning_rate: float = 1e-2
-    """Peak learning rate, for tables and networks."""
+    """Peak learning rate of tables and networks."""
     final: float = 0.01
     """Fraction of the peak that is left at the end."""
     warmup: int = 100
@@ -44,36 +44,48 @@ class OptimiserConfig:
         return self.learning_rate * (self.final + (1 - self.final) * cosine)
 
 
-class FieldOptimiser:
-    """Optimises a field's tables and networks and keeps the running average of all of them."""
+@dataclass(frozen=True)
+class Group:
+    """How one parameter is treated."""
 
-    def __init__(self, field: RadianceField, config: OptimiserConfig) -> None:
+    rate: float = 1.0
+    """Its learning rate, as a multiple of the schedule's."""
+    decays: bool = False
+    """Whether it has L2 regularisation."""
+
+
+class FieldOptimiser:
+    """Optimises a module's parameters and keeps the running average of all of them."""
+
+    def __init__(
+        self, module: nn.Module, groups: Mapping[str, Group], config: OptimiserConfig
+    ) -> None:
         self.config = config
-        self._tables, self._networks = field.tables(), field.networks()
-        everything = self._tables | self._networks
-        self._moments = {
-            name: (torch.zeros_like(p), torch.zeros_like(p)) for name, p in everything.items()
-        }
+        self._parameters = dict(module.named_parameters())
+        self._groups = {name: groups.get(name, Group()) for name in self._parameters}
+        parameters = self._parameters.items()
+        self._moments = {name: (torch.zeros_like(p), torch.zeros_like(p)) for name, p in parameters}
         self._steps = {
-            name: torch.zeros(len(p), dtype=torch.int32) for name, p in everything.items()
+            name: torch.zeros(len(p), dtype=torch.int32, device=p.device) for name, p in parameters
         }
-        self._average = {name: p.detach().clone() for name, p in everything.items()}
+        self._average = {name: p.detach().clone() for name, p in parameters}
 
     def step(self, step: int, steps: int) -> None:
         """Apply the gradients of step `step` of `steps`, then clear them."""
         rate = self.config.rate(step, steps)
-        for name, parameter in (self._tables | self._networks).items():
+        for name, parameter in self._parameters.items():
             if parameter.grad is None:
                 continue
+            group = self._groups[name]
             adam_step(
                 parameter.data,
                 parameter.grad,
                 *self._moments[name],
                 self._steps[name],
-                rate,
+                rate * group.rate,
                 self.config.betas,
                 self.config.eps,
-                0.0 if name in self._tables else self.config.network_decay,
+                self.config.network_decay if group.decays else 0.0,
             )
             parameter.grad = None
         if (step + 1) % self.config.average_every == 0:
@@ -82,7 +94,7 @@ class FieldOptimiser:
     @torch.no_grad()
     def _update_average(self) -> None:
         keep = self.config.average**self.config.average_every
-        for name, parameter in (self._tables | self._networks).items():
+        for name, parameter in self._parameters.items():
             self._average[name].lerp_(parameter, 1 - keep)
 
     def averaged(self) -> dict[str, Tensor]:

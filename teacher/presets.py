@@ -7,14 +7,20 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from jaxtyping import Float
+from torch import Tensor
+
+from teacher.corrections import GivenCameras
 from teacher.datasets import load_scene
 from teacher.fields.hash_grid import HashGridConfig
 from teacher.losses import LossConfig
 from teacher.ops.hash_encode import HashGrid
 from teacher.optimiser import OptimiserConfig
-from teacher.render import RenderConfig
+from teacher.per_image import PerImageConfig
+from teacher.samplers.base import RenderConfig
 from teacher.samplers.occupancy import OccupancyConfig
 from teacher.scene import Scene
+from teacher.variant import Variant
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class TrainConfig:
     """Where rays are sampled."""
     render: RenderConfig = dataclasses.field(default_factory=RenderConfig)
     """When rays end."""
+    per_image: PerImageConfig = dataclasses.field(default_factory=PerImageConfig)
+    """Appearance codes of the training pictures."""
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
     """Weights of the loss terms."""
     optimiser: OptimiserConfig = dataclasses.field(default_factory=OptimiserConfig)
@@ -63,6 +71,16 @@ class TrainConfig:
     """Held-out views measured then, spread over the test split."""
     save_seconds: float = 30.0
     """Seconds between checkpoints."""
+
+    def build(self, aabb: Float[Tensor, "2 3"], frames: int) -> Variant:
+        """The untrained teacher of a scene inside `aabb` with `frames` training pictures."""
+        return Variant(
+            self.field.build(self.per_image.size),
+            self.sampler.build(aabb),
+            self.per_image.build(frames),
+            GivenCameras(),
+            self.render,
+        )
 
 
 _SMALL_OBJECT = TrainConfig(

@@ -1,6 +1,6 @@
 """Training the teacher: pixels in, a field and its occupancy grid out.
 
-    PixelPool.draw -> rays, RGBA --render_rays--> rendering --total_loss--> gradients --FieldOptimiser--> field
+    PixelPool.draw -> rays, RGBA -> Variant.render_batch -> total_loss -> gradients -> FieldOptimiser -> variant
                         ^ number of rays adapted so that every step composites about `samples_per_step` samples
 
 Each step's randomness comes from a generator seeded by (seed, step) alone, and the checkpoint holds everything else
@@ -24,8 +24,7 @@ from teacher.metrics import mse_to_psnr
 from teacher.model import Teacher, describe_scene
 from teacher.optimiser import FieldOptimiser
 from teacher.presets import DataConfig, TrainConfig
-from teacher.render import render_rays
-from teacher.samplers.visibility import seen_cells
+from teacher.samplers.base import Sampling
 from teacher.scene import Scene
 from teacher.seeds import generator_for
 
@@ -41,43 +40,42 @@ class Trainer:
     def __init__(self, scene: Scene, config: TrainConfig) -> None:
         torch.manual_seed(config.seed)
         self.scene, self.config = scene, config
-        self.pool = PixelPool(scene.splits["train"])
-        self.field = config.field.build()
-        self.sampler = config.sampler.build(scene.aabb)
-        self.sampler.restrict(seen_cells(scene.splits["train"], config.sampler.resolution))
-        self.optimiser = FieldOptimiser(self.field, config.optimiser)
+        frames = scene.splits["train"]
+        self.pool = PixelPool(frames)
+        self.variant = config.build(scene.aabb, len(frames))
+        self.variant.sampler.prepare(frames)
+        self.optimiser = FieldOptimiser(self.variant, self.variant.groups(), config.optimiser)
         self.step, self.rays, self.seconds = 0, config.first_rays, 0.0
 
     def train_step(self) -> dict[str, Any]:
         """One step; returns what the log wants to know."""
         generator = generator_for(self.config.seed, self.step)
-        if self.step % self.config.sampler.update_every == 0:
-            self.sampler.update(self.field, self.step, generator)
+        self.variant.sampler.update(self.variant.field, self.step, generator)
         batch = self.pool.draw(self.rays, generator)
-        loss, mse, samples, candidates = self._gradients(batch, generator)
+        loss, mse, sampling = self._gradients(batch, generator)
         self.optimiser.step(self.step, self.config.steps)
         row = {
             "loss": loss,
             "psnr": mse_to_psnr(mse),
             "rays": self.rays,
-            "samples": samples,
-            "candidates": candidates,
-            "occupied": float(self.sampler.occupied.float().mean()),
+            "samples": len(sampling.samples),
+            "candidates": sampling.candidates,
+            **self.variant.sampler.report(),
         }
-        self._adapt(samples + candidates // _CANDIDATES_PER_SAMPLE)
+        self._adapt(len(sampling.samples) + sampling.candidates // _CANDIDATES_PER_SAMPLE)
         self.step += 1
         return row
 
     def _gradients(
         self, batch: RayBatch, generator: torch.Generator
-    ) -> tuple[float, float, int, int]:
+    ) -> tuple[float, float, Sampling]:
         jitter = torch.rand(len(batch.rays), generator=generator)
         background = torch.rand(len(batch.rays), 3, generator=generator)
-        rendering = render_rays(self.field, self.sampler, batch.rays, jitter, self.config.render)
+        rendering = self.variant.render_batch(batch.rays, batch.frames, jitter)
         loss, mse = total_loss(rendering, batch.rgba, background, self.config.loss)
-        if len(rendering.samples):
+        if len(rendering.sampling.samples):
             loss.backward()
-        return float(loss.detach()), float(mse), len(rendering.samples), rendering.candidates
+        return float(loss.detach()), float(mse), rendering.sampling
 
     def _adapt(self, work: int) -> None:
         """Next step's number of rays: towards the sample budget, at most doubled or halved."""
@@ -86,21 +84,19 @@ class Trainer:
 
     def teacher(self) -> Teacher:
         """The model as it would be saved now: averaged weights, in evaluation mode."""
-        field = copy.deepcopy(self.field)
-        field.load_state_dict(self.optimiser.averaged())
-        return Teacher(field.eval(), self.sampler, self.config.render, describe_scene(self.scene))
+        variant = copy.deepcopy(self.variant)
+        variant.load_state_dict(variant.state_dict() | self.optimiser.averaged())
+        return Teacher(variant, describe_scene(self.scene))
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Tensors and numbers that `load` needs to go on from here."""
-        tensors = {f"field.{k}": v for k, v in self.field.state_dict().items()}
-        tensors |= {f"sampler.{k}": v for k, v in self.sampler.state_dict().items()}
+        tensors = {f"variant.{k}": v for k, v in self.variant.state_dict().items()}
         tensors |= {f"optimiser.{k}": v for k, v in self.optimiser.state().items()}
         return tensors, {"step": self.step, "rays": self.rays, "seconds": self.seconds}
 
     def load(self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any]) -> None:
         """The inverse of `state`."""
-        self.field.load_state_dict(checkpoint.under("field.", tensors))
-        self.sampler.load_state_dict(checkpoint.under("sampler.", tensors))
+        self.variant.load_state_dict(checkpoint.under("variant.", tensors))
         self.optimiser.load(checkpoint.under("optimiser.", tensors))
         self.step, self.rays = int(numbers["step"]), int(numbers["rays"])
         self.seconds = numbers["seconds"]

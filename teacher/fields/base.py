@@ -1,8 +1,8 @@
 """What a radiance field answers: how dense is it here, and what colour leaves there in this direction?
 
-Density and colour are asked for separately, so that a renderer can drop the samples that nobody sees before it pays for
-their colour. What a field may be asked about travels in one `Query`: time, per-image codes or footprints become further
-fields of it, not further arguments of every function.
+Density can be asked for alone, so that a sampler can drop the places that nobody sees before their colour is paid for.
+What a field may be asked about travels in one `Query`: time or footprints become further fields of it, not further
+arguments of every function.
 """
 
 from abc import ABC, abstractmethod
@@ -12,6 +12,9 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from teacher.ops.radiance import FieldWeights, Radiance
+from teacher.optimiser import Group
+
 
 @dataclass(frozen=True)
 class Query:
@@ -19,40 +22,41 @@ class Query:
 
     positions: Float[Tensor, "n 3"]
     directions: Float[Tensor, "n 3"]
+    codes: Float[Tensor, "n codes"]
+    """What the picture adds to the question: its appearance code; no columns where there are none."""
 
     def __getitem__(self, keep: Bool[Tensor, " n"] | slice | Tensor) -> "Query":
-        return Query(self.positions[keep], self.directions[keep])
+        return Query(self.positions[keep], self.directions[keep], self.codes[keep])
 
 
 @runtime_checkable
 class Field(Protocol):
     """A radiance field in the norm frame."""
 
-    def density(self, positions: Float[Tensor, "n 3"]) -> tuple[Tensor, Tensor]:
-        """Volume density [n] per norm unit, >= 0, and the features [n k] that `colour` reads."""
+    def density(self, positions: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """Volume density per norm unit, >= 0; without gradients."""
         ...
 
-    def colour(self, query: Query, features: Float[Tensor, "n k"]) -> Float[Tensor, "n 3"]:
-        """sRGB in [0, 1] that leaves each position against its viewing direction."""
+    def radiance(self, query: Query) -> Radiance:
+        """Density, and the sRGB in [0, 1] that leaves each position against its direction."""
         ...
 
 
 class RadianceField(nn.Module, ABC):
-    """Base of fields that are trained: parameters come in groups that the optimiser treats differently."""
+    """Base of fields that are trained."""
 
     @abstractmethod
-    def density(self, positions: Float[Tensor, "n 3"]) -> tuple[Tensor, Tensor]:
+    def density(self, positions: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """As `Field.density`."""
 
     @abstractmethod
-    def colour(self, query: Query, features: Float[Tensor, "n k"]) -> Float[Tensor, "n 3"]:
-        """As `Field.colour`."""
+    def radiance(self, query: Query) -> Radiance:
+        """As `Field.radiance`."""
 
-    def tables(self) -> dict[str, nn.Parameter]:
-        """Large, sparsely touched tables [entries, features]: updated row by row, never decayed."""
+    def groups(self) -> dict[str, Group]:
+        """How the optimiser treats parameters, by name; those not named are treated as any `Group()`."""
         return {}
 
-    def networks(self) -> dict[str, nn.Parameter]:
-        """Everything else: dense matrices."""
-        tables = self.tables()
-        return {name: p for name, p in self.named_parameters() if name not in tables}
+    def on_cube(self) -> FieldWeights | None:
+        """The weights, if the field is a hash grid over the cube [-1, 1]^3 as it stands: what fused kernels take."""
+        return None

@@ -1,22 +1,26 @@
 """The hash-grid radiance field of instant-ngp (Müller et al. 2022, section 5.4).
 
-position -> hash grid -> density MLP -> density, 15 features --+
-                                                               +-> colour MLP -> sRGB
-direction -> spherical harmonics ------------------------------+
+position --domain--> unit cube -> hash grid -> density MLP -> density, 15 features --+
+direction -> spherical harmonics, per-image codes -----------------------------------+-> colour MLP -> sRGB
+
+All of it behind the domain is one op, `teacher.ops.radiance`.
 """
 
+import itertools
 from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from teacher.encodings.directional import COMPONENTS, spherical_harmonics
+from teacher.encodings.directional import COMPONENTS
 from teacher.fields.base import Query, RadianceField
-from teacher.ops.hash_encode import HashGrid, hash_encode
+from teacher.fields.domains import Cube, Domain
+from teacher.ops.hash_encode import HashGrid
+from teacher.ops.radiance import FieldWeights, Radiance, point_density, radiance
+from teacher.optimiser import Group
 
 FEATURES = 15
-_MAX_LOG_DENSITY = 15.0
 
 
 @dataclass(frozen=True)
@@ -31,58 +35,51 @@ class HashGridConfig:
     """Hidden layers of the density network."""
     colour_layers: int = 2
     """Hidden layers of the colour network."""
+    domain: Domain = field(default_factory=Cube)
+    """The part of space that the grid covers."""
 
-    def build(self) -> "HashGridField":
-        """The untrained field; draws its initial values from torch's global generator."""
-        return HashGridField(self)
+    def build(self, codes: int = 0) -> "HashGridField":
+        """The untrained field, for `codes` per-image inputs; draws from torch's global generator."""
+        return HashGridField(self, codes)
 
 
 class HashGridField(RadianceField):
-    """See the module's docstring. Positions outside [-1, 1]^3 are clamped onto the cube."""
+    """See the module's docstring."""
 
-    def __init__(self, config: HashGridConfig) -> None:
+    def __init__(self, config: HashGridConfig, codes: int = 0) -> None:
         super().__init__()
-        self.grid = config.grid
+        self.grid, self.domain = config.grid, config.domain
         table = torch.empty(config.grid.entries, config.grid.features).uniform_(-1e-4, 1e-4)
         self.table = nn.Parameter(table)
-        encoded = config.grid.levels * config.grid.features
-        self.density_net = mlp(encoded, config.width, config.density_layers, 1 + FEATURES)
-        self.colour_net = mlp(FEATURES + COMPONENTS, config.width, config.colour_layers, 3)
+        width, inputs = config.width, FEATURES + COMPONENTS + codes
+        self.density_net = network(config.grid.width, width, config.density_layers, 1 + FEATURES)
+        self.colour_net = network(inputs, width, config.colour_layers, 3)
 
-    def tables(self) -> dict[str, nn.Parameter]:
-        """The hash table."""
-        return {"table": self.table}
+    def groups(self) -> dict[str, Group]:
+        """Matrices decay, the table does not."""
+        return {name: Group(decays=name != "table") for name, _ in self.named_parameters()}
 
-    def density(self, positions: Float[Tensor, "n 3"]) -> tuple[Tensor, Tensor]:
-        """Density [n] = exp(raw - 1) and 15 features [n 15]."""
-        unit = (0.5 * positions + 0.5).clamp(0, 1)
-        raw = self.density_net(hash_encode(unit, self.table, self.grid))
-        return _TruncatedExp.apply(raw[:, 0] - 1), raw[:, 1:]
+    @torch.no_grad()
+    def density(self, positions: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """exp(raw - 1)."""
+        return point_density(self.domain.to_unit(positions), self.weights())
 
-    def colour(self, query: Query, features: Float[Tensor, "n k"]) -> Float[Tensor, "n 3"]:
-        """sRGB through a sigmoid."""
-        view = spherical_harmonics(query.directions)
-        return torch.sigmoid(self.colour_net(torch.cat([features, view], -1)))
+    def radiance(self, query: Query) -> Radiance:
+        """Density, and sRGB through a sigmoid."""
+        points = self.domain.to_unit(query.positions)
+        return radiance(points, query.directions, query.codes, self.weights())
 
+    def weights(self) -> FieldWeights:
+        """The parameters as the kernels take them."""
+        return FieldWeights(self.grid, self.table, tuple(self.density_net), tuple(self.colour_net))
 
-def mlp(inputs: int, width: int, hidden: int, outputs: int) -> nn.Sequential:
-    """A ReLU network without biases, as in tiny-cuda-nn (so that it can be fused into one kernel)."""
-    layers: list[nn.Module] = []
-    for _ in range(hidden):
-        layers += [nn.Linear(inputs, width, bias=False), nn.ReLU(inplace=True)]
-        inputs = width
-    return nn.Sequential(*layers, nn.Linear(inputs, outputs, bias=False))
+    def on_cube(self) -> FieldWeights | None:
+        """The weights, unless the domain bends or stretches space."""
+        return self.weights() if self.domain == Cube() else None
 
 
-class _TruncatedExp(torch.autograd.Function):
-    """exp whose gradient stays finite: a density may shoot up without throwing the network away."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return torch.exp(x.clamp_max(_MAX_LOG_DENSITY))
-
-    @staticmethod
-    def backward(ctx, *grads: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return grads[0] * torch.exp(x.clamp(-_MAX_LOG_DENSITY, _MAX_LOG_DENSITY))
+def network(inputs: int, width: int, hidden: int, outputs: int) -> nn.ParameterList:
+    """Matrices [outputs, inputs] of a ReLU network without biases, drawn as `nn.Linear` draws them."""
+    sizes = [inputs, *[width] * hidden, outputs]
+    pairs = itertools.pairwise(sizes)
+    return nn.ParameterList(nn.Linear(a, b, bias=False).weight for a, b in pairs)

@@ -1,7 +1,7 @@
 """The one place that compiles kernels and keeps the results on disk.
 
     prelude.cuh + <op>/kernel.cu + constants ─┬─ g++   ─► <op>-<key>.so     for CPU tensors
-              (one source, no headers)        └─ NVRTC ─► <op>-<key>.cubin  for CUDA tensors
+    (one text: what it includes is pasted in) └─ NVRTC ─► <op>-<key>.cubin  for CUDA tensors
 
 The key hashes the source, the flags, the compiler and the processor, so that no stale or foreign
 file is loaded. Files appear whole, under their final name: several processes may build the same
@@ -13,6 +13,7 @@ import functools
 import hashlib
 import importlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -48,9 +49,25 @@ class Kernels:
     def source(self) -> str:
         """The text that both compilers read; `#line` makes their messages point at `kernel.cu`."""
         defines = "".join(f"#define {name} {value}\n" for name, value in self.constants)
-        prelude = (FOLDER / "prelude.cuh").read_text()
-        kernel = (FOLDER / self.op / "kernel.cu").read_text()
-        return f'{defines}{prelude}#line 1 "{self.op}/kernel.cu"\n{kernel}'
+        pasted: set[str] = set()
+        return defines + "".join(
+            _paste(name, pasted) for name in ("prelude.cuh", f"{self.op}/kernel.cu")
+        )
+
+
+def _paste(name: str, pasted: set[str]) -> str:
+    """The text of the file `name`, every `#include "x.cuh"` replaced by that file, once."""
+    if name in pasted:
+        return ""
+    pasted.add(name)
+    text = [f'#line 1 "{name}"\n']
+    for number, line in enumerate((FOLDER / name).read_text().splitlines(keepends=True), 1):
+        included = re.fullmatch(r'#include "(\S+\.cuh)"\s*', line)
+        if included:
+            text += [_paste(included[1], pasted), f'#line {number + 1} "{name}"\n']
+        else:
+            text.append(line)
+    return "".join(text)
 
 
 def cache_folder() -> Path:

@@ -7,16 +7,21 @@ would object.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from teacher.fields.base import Field
 from teacher.ops.occupancy import occupancy_threshold, occupancy_update
 from teacher.ops.ray_march import ray_march
 from teacher.rays import Rays, Samples
+from teacher.samplers.base import RaySampler, RenderConfig, Sampling, keep_samples, visible
+from teacher.samplers.visibility import seen_cells
+from teacher.scene import Frame
 
 UNSEEN = -1.0
 
@@ -49,7 +54,7 @@ class OccupancyConfig:
         return OccupancySampler(self, aabb)
 
 
-class OccupancySampler(nn.Module):
+class OccupancySampler(RaySampler):
     """See the module's docstring."""
 
     density: Float[Tensor, "x y z"]
@@ -69,12 +74,24 @@ class OccupancySampler(nn.Module):
         self.density[~seen] = UNSEEN
         self.occupied &= seen
 
-    def sample(self, rays: Rays, jitter: Float[Tensor, " rays"]) -> Samples:
-        """Packed samples of occupied space; `jitter` in [0, 1) shifts each ray's samples by a part of a step."""
+    def prepare(self, frames: Sequence[Frame]) -> None:
+        """Give up, for good, the cells that the pictures leave no room in."""
+        self.restrict(seen_cells(frames, self.config.resolution))
+
+    def sample(
+        self, field: Field, rays: Rays, jitter: Float[Tensor, " rays"], config: RenderConfig
+    ) -> Sampling:
+        """Packed samples of occupied space that the field leaves visible."""
+        candidates = self.march(rays, jitter)
+        samples = keep_samples(candidates, visible(field, rays, candidates, config))
+        return Sampling(samples, len(candidates))
+
+    def march(self, rays: Rays, jitter: Float[Tensor, " rays"]) -> Samples:
+        """All samples of occupied space; `jitter` in [0, 1) shifts each ray's by a part of a step."""
         c = self.config
         return ray_march(
-            rays.origins,
-            rays.directions,
+            rays.origins.detach(),
+            rays.directions.detach(),
             self.occupied,
             self.aabb,
             near=c.near,
@@ -86,15 +103,21 @@ class OccupancySampler(nn.Module):
 
     @torch.no_grad()
     def update(self, field: Field, step: int, generator: torch.Generator) -> None:
-        """Look at the field again and decide anew which cells are occupied."""
+        """Every `update_every` steps: look at the field again and decide anew which cells are occupied."""
+        if step % self.config.update_every:
+            return
         cells = self._cells(step < self.config.warmup, generator)
         corner = torch.stack(torch.unravel_index(cells, self.density.shape), -1)
         inside = torch.rand(corner.shape, generator=generator)
         positions = (corner + inside) * (2 / self.config.resolution) - 1
-        density = torch.cat([field.density(part)[0] for part in positions.split(1 << 17)])
+        density = torch.cat([field.density(part) for part in positions.split(1 << 17)])
         occupancy_update(self.density, cells, density, self.config.decay)
         threshold = self.config.thickness / self.config.step
         self.occupied.copy_(occupancy_threshold(self.density, threshold))
+
+    def report(self) -> dict[str, Any]:
+        """The part of the cube that is occupied."""
+        return {"occupied": float(self.occupied.float().mean())}
 
     def _cells(self, everything: bool, generator: torch.Generator) -> Int[Tensor, " cells"]:
         density = self.density.flatten()

@@ -29,7 +29,7 @@ def _give_gradients(field: torch.nn.Module, seed: int) -> None:
 def test_average_is_the_exponential_one() -> None:
     """After one update with decay d^n the average is d^n old + (1 - d^n) new."""
     field = TINY.build()
-    optimiser = FieldOptimiser(field, OptimiserConfig(average=0.9, average_every=2))
+    optimiser = FieldOptimiser(field, field.groups(), OptimiserConfig(average=0.9, average_every=2))
     before = {name: p.detach().clone() for name, p in field.named_parameters()}
     for step in range(2):
         _give_gradients(field, step)
@@ -41,12 +41,12 @@ def test_average_is_the_exponential_one() -> None:
 
 def test_a_reloaded_optimiser_goes_on_bit_for_bit() -> None:
     field = TINY.build()
-    optimiser = FieldOptimiser(field, OptimiserConfig())
+    optimiser = FieldOptimiser(field, field.groups(), OptimiserConfig())
     for step in range(3):
         _give_gradients(field, step)
         optimiser.step(step, 10)
     twin = copy.deepcopy(field)
-    other = FieldOptimiser(twin, OptimiserConfig())
+    other = FieldOptimiser(twin, twin.groups(), OptimiserConfig())
     other.load({name: tensor.clone() for name, tensor in optimiser.state().items()})
     for f, o in ((field, optimiser), (twin, other)):
         _give_gradients(f, 99)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from teacher.cameras import Camera, look_at
 from teacher.fields.base import Query
+from teacher.ops.radiance import Radiance
 from teacher.pictures import Picture
 from teacher.rays import Rays
 from teacher.samplers.occupancy import UNSEEN, OccupancyConfig
@@ -25,11 +26,11 @@ CONFIG = OccupancyConfig(resolution=16, step=0.05, near=0.0, warmup=1)
 class Ball:
     """Density 10 inside a ball of radius 0.5."""
 
-    def density(self, positions: Float[Tensor, "n 3"]) -> tuple[Tensor, Tensor]:
-        return 10.0 * (positions.norm(dim=-1) < 0.5).float(), positions
+    def density(self, positions: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        return 10.0 * (positions.norm(dim=-1) < 0.5).float()
 
-    def colour(self, query: Query, features: Float[Tensor, "n k"]) -> Float[Tensor, "n 3"]:
-        return torch.ones(len(features), 3)
+    def radiance(self, query: Query) -> Radiance:
+        return Radiance(self.density(query.positions), torch.ones(len(query.positions), 3))
 
 
 def test_the_grid_finds_the_field_s_support() -> None:
@@ -62,7 +63,7 @@ def test_samples_lie_in_occupied_cells() -> None:
     sampler.update(Ball(), 0, torch.Generator().manual_seed(0))
     origins = torch.tensor([[-3.0, 0.1, 0.1]]).repeat(8, 1)
     rays = Rays(origins, torch.tensor([[1.0, 0.0, 0.0]]).repeat(8, 1))
-    samples = sampler.sample(rays, torch.linspace(0, 0.99, 8))
+    samples = sampler.march(rays, torch.linspace(0, 0.99, 8))
     cells = ((samples.midpoints(rays) + 1) * 8).long()
     assert len(samples) > 8
     assert sampler.occupied[tuple(cells.unbind(-1))].all()
