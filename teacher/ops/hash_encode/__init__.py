@@ -71,19 +71,21 @@ class _HashEncode(torch.autograd.Function):
         grad = grads[0].contiguous()
         for_points, for_table = ctx.needs_input_grad[:2]
         return (
-            _points_grad(ctx.grid, points, table, grad) if for_points else None,
-            _table_grad(ctx.grid, points, table, grad) if for_table else None,
+            points_gradient(ctx.grid, points, table, grad) if for_points else None,
+            table_gradient(ctx.grid, points, table, grad) if for_table else None,
             None,
         )
 
 
-def _points_grad(grid: HashGrid, points: Tensor, table: Tensor, grad: Tensor) -> Tensor:
+def points_gradient(grid: HashGrid, points: Tensor, table: Tensor, grad: Tensor) -> Tensor:
+    """The gradient with respect to points, from `grad` with respect to their encoding."""
     result = torch.zeros_like(points)
     _run("hash_backward_points", grid, 1, _SPAN, points, table, grad, result)
     return result
 
 
-def _table_grad(grid: HashGrid, points: Tensor, table: Tensor, grad: Tensor) -> Tensor:
+def table_gradient(grid: HashGrid, points: Tensor, table: Tensor, grad: Tensor) -> Tensor:
+    """The gradient with respect to the table, from `grad` with respect to the encoding of points."""
     clears = len(points) > 0 and launch.backend(points.device) == "c++"
     result = torch.empty_like(table) if clears else torch.zeros_like(table)
     _run("hash_backward_table", grid, grid.levels, len(points), points, grad, result)
@@ -97,13 +99,13 @@ def _run(
     n, device = len(points), points.device
     span = 1 if launch.backend(device) == "cuda" else max(span, 1)
     kernels = Kernels("hash_encode", (("DIMS", grid.dims), ("FEATURES", grid.features)))
-    layout = _layout_tensor(grid, device)
+    layout = layout_tensor(grid, device)
     items = levels * -(-n // span)
     launch.run(kernels, entry, device, items, span, n, grid.levels, layout, points, *tensors)
 
 
 @functools.cache
-def _layout_tensor(grid: HashGrid, device: torch.device) -> Tensor:
+def layout_tensor(grid: HashGrid, device: torch.device) -> Tensor:
     """The levels as the kernel's `struct Level`."""
     scales = torch.tensor([level.scale for level in grid.layout]).view(torch.int32)
     rest = torch.tensor([level[1:] for level in grid.layout], dtype=torch.int32)

@@ -119,8 +119,10 @@ class _Radiance(torch.autograd.Function):
         weights = _weights(ctx.shape, table, matrices)
         wanted = ctx.needs_input_grad[1:4]
         density_grad, colour_grad = (grad.contiguous() for grad in grads)
-        found: Gradients = ctx.shape[0].backward(
-            weights, points, directions, codes, saved, density_grad, colour_grad, wanted
+        found = Gradients(
+            *ctx.shape[0].backward(
+                *(weights, points, directions, codes, saved, density_grad, colour_grad, wanted)
+            )
         )
         turned = found.harmonics
         if turned is not None:
