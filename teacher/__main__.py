@@ -1,7 +1,10 @@
-"""`python -m teacher {train,eval,render,bench,views,demo}`: the first stage's command line."""
+"""`python -m teacher {train,eval,render,bench,views,demo}`: the first stage's command line.
+
+`torchrun --nproc_per_node N -m teacher {train,eval,render,views} …` divides the work over N processes, one a GPU.
+"""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -9,6 +12,8 @@ import tyro
 
 from teacher.cli import run_command_line
 from teacher.errors import exit_on_user_error
+from teacher.machine import Device, Machine
+from teacher.parallel import joined
 from teacher.presets import PRESETS, DataConfig, TrainConfig
 
 Background = Literal["white", "black"]
@@ -23,12 +28,13 @@ class Train:
     output: Path
     """Run folder to write."""
     train: Annotated[TrainConfig, tyro.conf.arg(name="")]
+    machine: Annotated[Machine, tyro.conf.arg(name="")] = field(default_factory=Machine)
 
     def run(self) -> None:
         """Train."""
         from teacher.train import train
 
-        train(self.data, self.train, self.output)
+        train(self.data, self.train, self.output, self.machine)
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,17 @@ class Eval:
     """Split of the data set to measure on."""
     background: Background = "white"
     """What transparent pixels are put over."""
+    device: Device = "auto"
+    """Where to render."""
 
     def run(self) -> None:
         """Measure and print the means."""
         from teacher.evaluate import evaluate
 
-        metrics = evaluate(self.run_folder, self.split, self.background)
-        print(json.dumps({k: v for k, v in metrics.items() if k != "per_view"}, indent=2))
+        with joined() as world:
+            metrics = evaluate(self.run_folder, self.split, self.background, self.device, world)
+        if world.first:
+            print(json.dumps({k: v for k, v in metrics.items() if k != "per_view"}, indent=2))
 
 
 @dataclass(frozen=True)
@@ -66,12 +76,16 @@ class Render:
     """Frames per second of the mp4."""
     background: Background = "white"
     """What transparent pixels of an mp4 are put over."""
+    device: Device = "auto"
+    """Where to render."""
 
     def run(self) -> None:
         """Render."""
         from teacher.evaluate import render
 
-        render(self.run_folder, self.path, self.frames, self.fps, self.output, self.background)
+        along = (self.path, self.frames, self.fps)
+        with joined() as world:
+            render(self.run_folder, *along, self.output, self.background, self.device, world)
 
 
 @dataclass(frozen=True)
@@ -82,12 +96,14 @@ class Bench:
     """Run folder of the teacher."""
     views: int = 5
     """Test views to render."""
+    device: Device = "auto"
+    """Where to render."""
 
     def run(self) -> None:
         """Print the figures."""
         from teacher.evaluate import bench
 
-        print(json.dumps(bench(self.run_folder, self.views), indent=2))
+        print(json.dumps(bench(self.run_folder, self.views, self.device), indent=2))
 
 
 @dataclass(frozen=True)
@@ -105,23 +121,26 @@ class Views:
     shard_size: int = 100
     """Views in one file."""
     part: tuple[int, int] = (0, 1)
-    """(k, n): of n machines, this is the k-th and writes every n-th shard."""
+    """(k, n): of n machines, this is the k-th and writes every n-th shard; torchrun's processes divide that further."""
     seed: int = 0
     """Seed of the cameras."""
 
     def run(self) -> None:
         """Render and store."""
         from teacher.pseudo.source import open_source
-        from teacher.pseudo.store import write_store
+        from teacher.pseudo.store import report, write_store
 
         source = open_source(self.source)
         size = None if self.size is None else (self.size, self.size)
-        report = write_store(
-            *(source, self.output, self.views, self.shard_size, self.seed),
-            size=size,
-            part=self.part,
-        )
-        print(report)
+        with joined() as world:
+            write_store(
+                *(source, self.output, self.views, self.shard_size, self.seed),
+                size=size,
+                part=world.part(self.part),
+            )
+            world.wait()
+        if world.first:
+            print(report(self.output))
 
 
 @dataclass(frozen=True)

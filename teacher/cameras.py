@@ -15,6 +15,7 @@ Lens models and the order of their coefficients: `teacher.lenses`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -130,17 +131,19 @@ class Cameras:
     def _directions(
         self, index: Int[Tensor, " rays"], xy: Float[Tensor, "rays 2"]
     ) -> Float[Tensor, "rays 3"]:
-        """Camera-frame directions; where lenses are mixed, each model gets its own rays."""
+        """Camera-frame directions; where lenses are mixed, each model looks at all rays: nothing waits for a GPU."""
         k, present = self.distortion[index], sorted(set(self.lens))
-        if len(present) == 1:
-            return LENS_MODELS[present[0]].direction(xy, k)
-        lens_of_camera = torch.tensor([LENSES.index(lens) for lens in self.lens]).to(index.device)
-        lens_of_ray = lens_of_camera[index]
-        local = xy.new_empty(len(xy), 3)
-        for lens in present:
-            mine = lens_of_ray == LENSES.index(lens)
-            local[mine] = LENS_MODELS[lens].direction(xy[mine], k[mine])
+        local = LENS_MODELS[present[0]].direction(xy, k)
+        for lens in present[1:]:
+            mine = self._lens_numbers[index] == LENSES.index(lens)
+            local = torch.where(mine[:, None], LENS_MODELS[lens].direction(xy, k), local)
         return local
+
+    @cached_property
+    def _lens_numbers(self) -> Int[Tensor, " cameras"]:
+        """Places in `LENSES`; kept, so that a GPU is sent them once."""
+        numbers = torch.tensor([LENSES.index(lens) for lens in self.lens])
+        return numbers.to(self.intrinsics.device)
 
     def image_rays(self, camera: int) -> Rays:
         """Rays through every pixel centre of one camera, row by row."""

@@ -4,11 +4,13 @@ config.json            the whole TrainConfig, written first; a run with another 
 scene.json             cameras, box and T_norm_world: a trained teacher needs no data set to render
 model.safetensors      averaged weights and occupancy: what rendering reads
 training.safetensors   everything needed to go on (one file, so that it is of one step), removed by nobody
+corrections.json       what camera corrections have come to, by frame (where the teacher has any)
 log.jsonl              one row per logged step; rows behind the last checkpoint are cut off on resume
 progress.json          steps done, seconds, whether the run is complete
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,18 @@ def load_tensors(path: Path, what: str, remedy: str) -> tuple[dict[str, Tensor],
 def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors whose names begin with `prefix`, by the rest of their names."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def rows_by_name(
+    saved: Tensor, saved_names: Sequence[str], fresh: Tensor, names: Sequence[str]
+) -> Tensor:
+    """`fresh`, a row for each of `names`, with the rows of `saved` (for `saved_names`) where both know the name."""
+    row_of = {name: row for row, name in enumerate(saved_names)}
+    known = [(row, row_of[name]) for row, name in enumerate(names) if name in row_of]
+    matched = fresh.clone()
+    for row, source in known:
+        matched[row] = saved[source]
+    return matched
 
 
 class Log:

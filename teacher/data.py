@@ -1,13 +1,13 @@
 """Training pixels: every usable pixel of every training picture in memory as uint8, drawn at random as rays.
 
-All pictures lie behind one another in one [pixels, 4] array, so they may differ in size; masked pixels are left out.
-A batch is a pure function of the generator handed in, which is what makes a resumed run equal an uninterrupted one.
+All pictures lie behind one another in one [pixels, 4] tensor on the device that trains, so they may differ in size;
+masked pixels are left out. Only the pixels of a batch ever become floating-point numbers. A batch is a pure function of
+the generator handed in, which is what makes a resumed run equal an uninterrupted one.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
@@ -28,16 +28,20 @@ class RayBatch:
 
 
 class PixelPool:
-    """All training pixels of `frames`; raises UserError if masks leave none."""
+    """All training pixels of `frames` on `device`; raises UserError if masks leave none."""
 
-    def __init__(self, frames: Sequence[Frame]) -> None:
-        self.cameras = Cameras.stack([frame.camera for frame in frames])
-        pictures = [frame.picture.rgba().reshape(-1, 4) for frame in frames]
-        counts = torch.tensor([len(picture) for picture in pictures])
-        self._first = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
-        self.pixels: UInt8[np.ndarray, "pixels 4"] = np.concatenate(pictures)
-        self.usable = _usable_pixels(frames, self._first)
-        if self.usable is not None and len(self.usable) == 0:
+    def __init__(self, frames: Sequence[Frame], device: torch.device | str = "cpu") -> None:
+        cameras = Cameras.stack([frame.camera for frame in frames])
+        first = torch.nn.functional.pad(cameras.size.prod(1).cumsum(0), (1, 0))
+        self.cameras, self._first = cameras.to(device), first.to(device)
+        self.pixels: UInt8[Tensor, "pixels 4"] = torch.empty(
+            int(first[-1]), 4, dtype=torch.uint8, device=device
+        )
+        for frame, start, end in zip(frames, first[:-1], first[1:], strict=True):
+            self.pixels[start:end] = torch.from_numpy(frame.picture.rgba()).view(-1, 4).to(device)
+        usable = _usable_pixels(frames, first)
+        self.usable = None if usable is None else usable.to(device)
+        if len(self) == 0:
             raise UserError(
                 "the masks",
                 "every pixel of every training picture masked out",
@@ -49,15 +53,14 @@ class PixelPool:
         return len(self.pixels) if self.usable is None else len(self.usable)
 
     def draw(self, count: int, generator: torch.Generator) -> RayBatch:
-        """`count` pixels, uniform over all pictures, with replacement."""
-        flat = torch.randint(len(self), (count,), generator=generator)
+        """`count` pixels, uniform over all pictures, with replacement; the generator is of the pool's device."""
+        flat = torch.randint(len(self), (count,), generator=generator, device=self.pixels.device)
         flat = flat if self.usable is None else self.usable[flat]
         camera = torch.searchsorted(self._first, flat, right=True) - 1
         within = flat - self._first[camera]
         width = self.cameras.size[camera, 0]
         uv = torch.stack([within % width, within // width], -1) + 0.5
-        rgba = premultiply(self.pixels[flat.numpy()])
-        return RayBatch(self.cameras.rays(camera, uv), camera, rgba)
+        return RayBatch(self.cameras.rays(camera, uv), camera, premultiply(self.pixels[flat]))
 
 
 def _usable_pixels(frames: Sequence[Frame], first: Tensor) -> Int[Tensor, " usable"] | None:

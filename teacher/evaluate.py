@@ -1,4 +1,4 @@
-"""Measuring and rendering a trained teacher.
+"""Measuring and rendering a trained teacher, by several processes if torchrun started them.
 
 eval:    held-out frames -> eval/metrics.json, eval/<name>.png, eval/<name>.depth.png, eval/sheet.png
 render:  camera path -> PNG files or an mp4
@@ -26,8 +26,10 @@ from teacher.images import (
     write_mp4,
     write_png,
 )
+from teacher.machine import Device
 from teacher.metrics import average, measure
-from teacher.model import Teacher
+from teacher.model import Teacher, as_described
+from teacher.parallel import World
 from teacher.paths import PATHS, read_path
 from teacher.presets import DataConfig
 from teacher.pseudo.envelope import fit_envelope
@@ -36,6 +38,7 @@ from teacher.scene import Frame, composite_over, premultiply
 
 BACKGROUNDS = {"white": 1.0, "black": 0.0}
 _SHEET_ROWS = 6
+_ALONE = World()
 
 
 def load_data(run: Path) -> DataConfig:
@@ -44,21 +47,26 @@ def load_data(run: Path) -> DataConfig:
     return from_plain(DataConfig, plain["data"], f"{run}/config.json")
 
 
-def evaluate(run: Path, split: str, background: str) -> dict[str, Any]:
+def evaluate(
+    run: Path, split: str, background: str, device: Device = "auto", world: World = _ALONE
+) -> dict[str, Any]:
     """Measure the teacher in `run` on a split of its data; writes and returns the metrics.
 
     PSNR is the mean over images; pictures are compared over `background` at the size it was trained on.
     """
-    teacher, scene = Teacher.load(run), load_data(run).load()
+    teacher = Teacher.load(run, device)
+    scene = as_described(load_data(run).load(), teacher.scene)
     if not scene.splits.get(split):
         known = ", ".join(name for name, frames in scene.splits.items() if frames)
         raise UserError("--split", split, f"a split with frames: {known}", "choose one of them")
-    rows, sheet = [], []
-    for frame in tqdm(scene.splits[split], desc="eval", unit="view"):
+    frames, rows, sheet = scene.splits[split], [], []
+    every = -(-len(frames) // _SHEET_ROWS)
+    mine = world.shard(list(enumerate(frames)))
+    for number, frame in tqdm(mine, desc="eval", unit="view", disable=not world.first):
         row, pictures = _evaluate_frame(teacher, frame, run / "eval", BACKGROUNDS[background])
         rows.append(row)
-        sheet.append(pictures)
-    write_png(run / "eval" / "sheet.png", contact_sheet(sheet[:: -(-len(sheet) // _SHEET_ROWS)]))
+        sheet.append(None if number % every else pictures)
+    rows, sheet = world.gather(rows), world.gather(sheet)
     camera = scene.splits[split][0].camera
     metrics = {
         "split": split,
@@ -72,7 +80,9 @@ def evaluate(run: Path, split: str, background: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "per_view": rows,
     }
-    write_json(run / "eval" / "metrics.json", metrics)
+    if world.first:
+        write_png(run / "eval" / "sheet.png", contact_sheet([row for row in sheet if row]))
+        write_json(run / "eval" / "metrics.json", metrics)
     return metrics
 
 
@@ -80,7 +90,7 @@ def _evaluate_frame(
     teacher: Teacher, frame: Frame, folder: Path, background: float
 ) -> tuple[dict[str, Any], list[torch.Tensor]]:
     start = time.perf_counter()
-    view = teacher.render(frame.camera)
+    view = teacher.photograph(frame)
     seconds = time.perf_counter() - start
     truth = composite_over(premultiply(frame.picture.rgba()), background)
     image = composite_over(view.rgba, background).clamp(0, 1)
@@ -109,19 +119,35 @@ def write_view(path: Path, view: View) -> None:
     )
 
 
-def render(run: Path, path: str, frames: int, fps: int, output: Path, background: str) -> None:
+def render(
+    run: Path,
+    path: str,
+    frames: int,
+    fps: int,
+    output: Path,
+    background: str,
+    device: Device = "auto",
+    world: World = _ALONE,
+) -> None:
     """Render the teacher in `run` along a path ("orbit", "spiral" or a JSON file) into an mp4 or a folder."""
-    teacher = Teacher.load(run)
+    teacher = Teacher.load(run, device)
     if path in PATHS:
         train = teacher.scene.split("train")
         cameras = PATHS[path](fit_envelope(train), train[0], frames)
     else:
         cameras, fps = read_path(Path(path))
-    views = (teacher.render(camera) for camera in tqdm(cameras, desc="render", unit="frame"))
+    numbered = world.shard(list(enumerate(cameras)))
+    numbered = tqdm(numbered, desc="render", unit="frame", disable=not world.first)
+    views = ((k, teacher.render(camera)) for k, camera in numbered)
     if output.suffix == ".mp4":
-        write_mp4(output, (_picture(view, background) for view in views), fps)
+        mine = (_picture(view, background) for _, view in views)
+        pictures = world.stream(mine, len(cameras))
+        if world.first:
+            write_mp4(output, pictures, fps)
+        else:
+            list(pictures)
     else:
-        for k, view in enumerate(views):
+        for k, view in views:
             write_view(output / f"{k:04d}", view)
 
 
@@ -129,9 +155,9 @@ def _picture(view: View, background: str) -> np.ndarray:
     return to_bytes(composite_over(view.rgba, BACKGROUNDS[background]))
 
 
-def bench(run: Path, views: int) -> dict[str, float]:
+def bench(run: Path, views: int, device: Device = "auto") -> dict[str, float]:
     """Seconds per test view and rays per second of the teacher in `run`, on this machine now."""
-    teacher = Teacher.load(run)
+    teacher = Teacher.load(run, device)
     cameras: Sequence[Camera] = teacher.scene.split("test")[:views]
     teacher.render(cameras[0])  # compiles kernels, warms caches
     start = time.perf_counter()

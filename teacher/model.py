@@ -4,7 +4,7 @@ run folder --Teacher.load--> Teacher --render(camera)--> View
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from teacher import checkpoint
-from teacher.cameras import Camera
+from teacher.cameras import Camera, apply_similarity
 from teacher.config import from_plain
-from teacher.files import read_json
+from teacher.files import read_json, write_json
+from teacher.machine import Device, pick_device
 from teacher.metrics import psnr
 from teacher.presets import TrainConfig
 from teacher.pseudo.view import View
@@ -70,6 +71,26 @@ def describe_scene(scene: Scene) -> SceneDescription:
     )
 
 
+def read_description(folder: Path) -> SceneDescription:
+    """The description in the run folder `folder`; raises UserError if there is none or it is damaged."""
+    plain = read_json(folder / "scene.json", "a teacher's scene", _REMEDY)
+    return from_plain(SceneDescription, plain, f"{folder}/scene.json")
+
+
+def as_described(scene: Scene, description: SceneDescription) -> Scene:
+    """`scene` in the norm frame and box of `description`: with other pictures it may have got others by itself."""
+    T_norm_world = torch.tensor(description.T_norm_world)
+    if torch.equal(T_norm_world, scene.T_norm_world):
+        return scene
+    T = T_norm_world.double() @ scene.T_norm_world.double().inverse()
+    splits = {
+        split: tuple(replace(f, camera=apply_similarity(T, f.camera)) for f in frames)
+        for split, frames in scene.splits.items()
+    }
+    box = torch.tensor(description.aabb)
+    return replace(scene, splits=splits, T_norm_world=T_norm_world, aabb=box)
+
+
 def describe_camera(name: str, camera: Camera) -> CameraDescription:
     """The description of `camera`, without its lens."""
     c, pose = camera, tuple(map(tuple, camera.T_world_camera.tolist()))
@@ -81,36 +102,54 @@ class Teacher:
 
     def __init__(self, variant: Variant, scene: SceneDescription) -> None:
         self.variant, self.scene = variant.eval(), scene
+        self._numbers = {camera.name: row for row, camera in enumerate(scene.cameras["train"])}
 
     @property
     def aabb(self) -> Float[Tensor, "2 3"]:
         """The scene's box in the norm frame."""
-        return self.variant.sampler.aabb
+        return self.variant.sampler.aabb.cpu()
 
     def render(self, camera: Camera) -> View:
         """The picture of `camera` (norm frame), at its own size and through its own lens."""
         return self.variant.render_view(camera)
 
-    def psnr(self, frames: Sequence[Frame]) -> float:
-        """Mean PSNR over `frames`, on white where they are transparent."""
+    def photograph(self, frame: Frame) -> View:
+        """The teacher's version of a frame of its data set, in the light and from where it was taken.
+
+        A training frame has its own corrected camera and code, known by its name; any other gets the neutral code,
+        and a camera that moves along with the training cameras.
+        """
+        number = self._numbers.get(frame.name)
+        if number is None:
+            return self.variant.render_view(self.variant.corrections.aligned(frame.camera))
+        return self.variant.render_frame(frame.camera, number)
+
+    def psnrs(self, frames: Sequence[Frame]) -> list[float]:
+        """PSNR of each of `frames`, on white where it is transparent."""
         values = []
         for frame in frames:
             truth = composite_over(premultiply(frame.picture.rgba()), WHITE)
-            values.append(psnr(composite_over(self.render(frame.camera).rgba, WHITE), truth))
-        return sum(values) / len(values)
+            values.append(psnr(composite_over(self.photograph(frame).rgba, WHITE), truth))
+        return values
 
     def save(self, folder: Path) -> None:
-        """Write `model.safetensors`."""
+        """Write `model.safetensors` and, where cameras were corrected, `corrections.json`."""
         checkpoint.save_tensors(folder / "model.safetensors", self.variant.state_dict(), {})
+        summary = self.variant.corrections.summary(list(self._numbers))
+        if summary:
+            write_json(folder / "corrections.json", summary)
 
     @staticmethod
-    def load(folder: Path) -> "Teacher":
-        """The teacher trained in `folder`; raises UserError if there is none or a file is damaged."""
+    def load(folder: Path, device: Device = "auto") -> "Teacher":
+        """The teacher trained in `folder`, on any device; views come back on the CPU wherever it renders.
+
+        Raises:
+            UserError: there is none, a file is damaged, or `device` is not there.
+        """
         plain = read_json(folder / "config.json", "a teacher's configuration", _REMEDY)
         config = from_plain(TrainConfig, plain["train"], f"{folder}/config.json")
-        plain_scene = read_json(folder / "scene.json", "a teacher's scene", _REMEDY)
-        scene = from_plain(SceneDescription, plain_scene, f"{folder}/scene.json")
+        scene = read_description(folder)
         tensors, _ = checkpoint.load_tensors(folder / "model.safetensors", "a teacher", _REMEDY)
-        variant = config.build(torch.tensor(scene.aabb), len(scene.cameras["train"]))
+        variant = config.build(torch.tensor(scene.aabb), scene.split("train"))
         variant.load_state_dict(tensors)
-        return Teacher(variant, scene)
+        return Teacher(variant.to(pick_device(device)), scene)

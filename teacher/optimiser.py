@@ -35,13 +35,14 @@ class OptimiserConfig:
     average_every: int = 8
     """Steps between updates of the average (with the decay to that power): each costs a pass over the table."""
 
-    def rate(self, step: int, steps: int) -> float:
-        """Learning rate of `step` (0-based) out of `steps`."""
+    def rate(self, step: int, steps: int, final: float | None = None) -> float:
+        """Learning rate of `step` (0-based) out of `steps`, with another fraction `final` left if one is given."""
+        final = self.final if final is None else final
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
         progress = (step - self.warmup) / max(1, steps - self.warmup)
         cosine = 0.5 + 0.5 * math.cos(math.pi * min(1.0, progress))
-        return self.learning_rate * (self.final + (1 - self.final) * cosine)
+        return self.learning_rate * (final + (1 - final) * cosine)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,13 @@ class Group:
     rate: float = 1.0
     """Its learning rate, as a multiple of the schedule's."""
     decays: bool = False
-    """Whether it has L2 regularisation."""
+    """Whether it has the networks' L2 regularisation."""
+    pull: float = 0.0
+    """L2 towards zero of its own: so much times the value is added to the gradient."""
+    final: float | None = None
+    """Fraction of the peak that is left of its rate at the end; None: the schedule's."""
+    start: int = 0
+    """First step that changes it; its warm-up and decay begin there."""
 
 
 class FieldOptimiser:
@@ -72,11 +79,12 @@ class FieldOptimiser:
 
     def step(self, step: int, steps: int) -> None:
         """Apply the gradients of step `step` of `steps`, then clear them."""
-        rate = self.config.rate(step, steps)
         for name, parameter in self._parameters.items():
-            if parameter.grad is None:
-                continue
             group = self._groups[name]
+            if parameter.grad is None or step < group.start:
+                parameter.grad = None
+                continue
+            rate = self.config.rate(step - group.start, steps - group.start, group.final)
             adam_step(
                 parameter.data,
                 parameter.grad,
@@ -85,7 +93,7 @@ class FieldOptimiser:
                 rate * group.rate,
                 self.config.betas,
                 self.config.eps,
-                self.config.network_decay if group.decays else 0.0,
+                group.pull + (self.config.network_decay if group.decays else 0.0),
             )
             parameter.grad = None
         if (step + 1) % self.config.average_every == 0:

@@ -1,10 +1,12 @@
 """Codes per training picture: what differs between pictures of one scene, such as exposure or the hour of the day.
 
 NeRF in the Wild (Martin-Brualla et al. 2021), section 4.1: the colour network reads a vector that is learned for each
-picture. A picture that was not trained on gets the mean of all.
+picture; density does not, so that what is where stays common to all. A picture that was not trained on gets the mean
+of all, or the zero that all began with.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -21,6 +23,10 @@ class PerImageConfig:
     """Numbers per picture; 0: pictures are taken to show the same scene in the same light."""
     rate: float = 0.1
     """Learning rate, as a multiple of the field's."""
+    decay: float = 0.0
+    """L2: half of it times the sum of all squares joins the loss."""
+    neutral: Literal["mean", "zero"] = "mean"
+    """Code of a picture that was not trained on."""
 
     def build(self, frames: int) -> "PerImage":
         """Codes of `frames` pictures, zero at first."""
@@ -37,12 +43,17 @@ class PerImage(nn.Module):
 
     def groups(self) -> dict[str, Group]:
         """One slower group."""
-        return {"codes": Group(rate=self.config.rate)}
+        return {"codes": Group(rate=self.config.rate, pull=self.config.decay)}
 
     def forward(self, frames: Int[Tensor, " rays"]) -> Float[Tensor, "rays codes"]:
         """The code of each ray's picture."""
         return self.codes[frames]
 
+    def of(self, frame: int) -> Float[Tensor, " codes"]:
+        """The code of one training picture, without gradients."""
+        return self.codes.detach()[frame]
+
     def neutral(self) -> Float[Tensor, " codes"]:
         """The code of a picture that was not trained on."""
-        return self.codes.detach().mean(0)
+        codes = self.codes.detach()
+        return codes.mean(0) if self.config.neutral == "mean" else torch.zeros_like(codes[0])

@@ -4,21 +4,26 @@ A preset is a value; every field of it can be overridden on the command line: `t
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jaxtyping import Float
 from torch import Tensor
 
-from teacher.corrections import GivenCameras
+from teacher.cameras import Camera
+from teacher.corrections import CorrectionsConfig
 from teacher.datasets import load_scene
+from teacher.fields.domains import Contracted
 from teacher.fields.hash_grid import HashGridConfig
 from teacher.losses import LossConfig
 from teacher.ops.hash_encode import HashGrid
 from teacher.optimiser import OptimiserConfig
 from teacher.per_image import PerImageConfig
 from teacher.samplers.base import RenderConfig
+from teacher.samplers.density_grid import DensityGridConfig
 from teacher.samplers.occupancy import OccupancyConfig
+from teacher.samplers.proposal import ProposalConfig
 from teacher.scene import Scene
 from teacher.variant import Variant
 
@@ -45,12 +50,14 @@ class TrainConfig:
 
     field: HashGridConfig = dataclasses.field(default_factory=HashGridConfig)
     """The radiance field."""
-    sampler: OccupancyConfig = dataclasses.field(default_factory=OccupancyConfig)
+    sampler: OccupancyConfig | ProposalConfig = dataclasses.field(default_factory=OccupancyConfig)
     """Where rays are sampled."""
     render: RenderConfig = dataclasses.field(default_factory=RenderConfig)
     """When rays end."""
     per_image: PerImageConfig = dataclasses.field(default_factory=PerImageConfig)
     """Appearance codes of the training pictures."""
+    corrections: CorrectionsConfig = dataclasses.field(default_factory=CorrectionsConfig)
+    """Corrections of the training cameras."""
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
     """Weights of the loss terms."""
     optimiser: OptimiserConfig = dataclasses.field(default_factory=OptimiserConfig)
@@ -72,13 +79,13 @@ class TrainConfig:
     save_seconds: float = 30.0
     """Seconds between checkpoints."""
 
-    def build(self, aabb: Float[Tensor, "2 3"], frames: int) -> Variant:
-        """The untrained teacher of a scene inside `aabb` with `frames` training pictures."""
+    def build(self, aabb: Float[Tensor, "2 3"], cameras: Sequence[Camera]) -> Variant:
+        """The untrained teacher of a scene inside `aabb`, to be trained on the pictures of `cameras` (norm frame)."""
         return Variant(
             self.field.build(self.per_image.size),
             self.sampler.build(aabb),
-            self.per_image.build(frames),
-            GivenCameras(),
+            self.per_image.build(len(cameras)),
+            self.corrections.build(cameras),
             self.render,
         )
 
@@ -110,6 +117,27 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             field=HashGridConfig(HashGrid(levels=8, features=4, log2_size=18, finest=2048)),
             sampler=OccupancyConfig(resolution=64, step=0.008, cone_angle=0.008, max_samples=256),
             render=RenderConfig(shy=0.5),
+            steps=4000,
+            samples_per_step=1 << 15,
+            eval_every=1000,
+        ),
+    ),
+    "unbounded": (
+        "photographs of a place, however far it reaches, at about 250 px, six minutes on two CPU cores; a GPU has room "
+        "for --sampler.proposals 256 96 --sampler.samples 48 --sampler.finest 256 512 --field.grid.log2-size 20 "
+        "--samples-per-step 262144 --steps 20000",
+        TrainConfig(
+            field=HashGridConfig(
+                HashGrid(levels=8, features=4, log2_size=18, finest=4096), domain=Contracted()
+            ),
+            sampler=ProposalConfig(
+                samples=32,
+                proposals=(64, 48),
+                finest=(128, 256),
+                density=DensityGridConfig(HashGrid(levels=5, features=2, log2_size=16)),
+            ),
+            render=RenderConfig(shy=0.5),
+            loss=LossConfig(distortion=2e-3),
             steps=4000,
             samples_per_step=1 << 15,
             eval_every=1000,

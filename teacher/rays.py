@@ -7,7 +7,7 @@ Distances are along the unit direction, in the units of the frame that the origi
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -33,6 +33,8 @@ class Samples:
     t_starts: Float[Tensor, " samples"]
     t_ends: Float[Tensor, " samples"]
     offsets: Int[Tensor, " rays_plus_one"]
+    complete: Bool[Tensor, " rays"] | None = None
+    """Where the arrays have a fixed capacity, and may end in unused places: which rays got all of their samples."""
 
     def __len__(self) -> int:
         return self.t_starts.shape[0]

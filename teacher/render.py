@@ -3,18 +3,19 @@
 rays --sampler--> samples worth shading --field.radiance--> density, colour --composite--> Rendering
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from teacher.cameras import Camera
+from teacher.cameras import Camera, Cameras
 from teacher.fields.base import Field, Query
 from teacher.ops.composite import composite
+from teacher.ops.trace import Traced
 from teacher.pseudo.view import View
 from teacher.rays import Rays
-from teacher.samplers.base import RenderConfig, Sampler, Sampling
+from teacher.samplers.base import RenderConfig, Sampler, Sampling, Tracer
 
 RAYS_PER_CHUNK = 1 << 13
 
@@ -74,17 +75,35 @@ def render_view(
     code: Float[Tensor, " codes"],
     config: RenderConfig,
 ) -> View:
-    """The whole picture of `camera` with the appearance `code`, samples in the middle of their steps (no jitter)."""
-    rays = camera.rays()
-    parts = [
-        render_rays(
-            *(field, sampler, part, code.expand(len(part), -1)),
-            torch.full((len(part),), 0.5),
-            config,
-        )
-        for part in (rays[i : i + RAYS_PER_CHUNK] for i in range(0, len(rays), RAYS_PER_CHUNK))
-    ]
-    rgba = torch.cat([part.rgba for part in parts])
-    depth = torch.cat([part.depth for part in parts]) / rgba[:, 3].clamp_min(1e-6)
+    """The whole picture of `camera` with the appearance `code`, samples in the middle of their steps (no jitter).
+
+    Rendered where the code is; the view comes back on the CPU.
+    """
+    rays = Cameras.stack([camera]).to(code.device).image_rays(0)
+    codes, jitter = code.expand(len(rays), -1), torch.full((len(rays),), 0.5, device=code.device)
+    traced = None
+    if isinstance(sampler, Tracer):
+        traced = sampler.trace(field, rays, codes.contiguous(), jitter, config)
+    seen = traced or _see(field, sampler, rays, codes, jitter, replace(config, capacity=None))
+    depth = seen.depth / seen.rgba[:, 3].clamp_min(1e-6)
     shape = (camera.height, camera.width)
-    return View(camera, rgba.reshape(*shape, 4), depth.reshape(shape))
+    return View(camera, seen.rgba.reshape(*shape, 4).cpu(), depth.reshape(shape).cpu())
+
+
+def _see(
+    field: Field,
+    sampler: Sampler,
+    rays: Rays,
+    codes: Float[Tensor, "rays codes"],
+    jitter: Float[Tensor, " rays"],
+    config: RenderConfig,
+) -> Traced:
+    """What rays see, by way of their samples: a part of the rays at a time."""
+    chunks = [slice(i, i + RAYS_PER_CHUNK) for i in range(0, len(rays), RAYS_PER_CHUNK)]
+    parts = [
+        render_rays(field, sampler, rays[chunk], codes[chunk], jitter[chunk], config)
+        for chunk in chunks
+    ]
+    looked = torch.stack([torch.as_tensor(part.sampling.candidates) for part in parts]).sum()
+    rgba = torch.cat([part.rgba for part in parts])
+    return Traced(rgba, torch.cat([part.depth for part in parts]), looked)

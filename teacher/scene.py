@@ -56,7 +56,9 @@ def composite_over(
     return rgba[..., :3] + (1 - rgba[..., 3:]) * background
 
 
-def premultiply(rgba: UInt8[np.ndarray, "*batch 4"]) -> Float[Tensor, "*batch 4"]:
+def premultiply(
+    rgba: UInt8[np.ndarray, "*batch 4"] | UInt8[Tensor, "*batch 4"],
+) -> Float[Tensor, "*batch 4"]:
     """8-bit straight alpha to floating-point premultiplied alpha in [0, 1]."""
-    values = torch.from_numpy(rgba).float() / 255
+    values = torch.as_tensor(rgba).float() / 255
     return torch.cat([values[..., :3] * values[..., 3:], values[..., 3:]], -1)

@@ -9,8 +9,18 @@ import hashlib
 import torch
 
 
-def generator_for(seed: int, index: int) -> torch.Generator:
-    """A CPU generator of its own for each (seed, index); neighbouring indices share nothing."""
-    # torch's CPU generator uses 32 bits of its seed only, so these must depend on all of the pair.
-    digest = hashlib.blake2b(f"{seed} {index}".encode(), digest_size=4).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "big"))
+def generator_for(
+    seed: int, index: int, device: torch.device | str = "cpu", rank: int = 0
+) -> torch.Generator:
+    """A generator of its own for each (seed, index, rank); neighbouring indices share nothing.
+
+    Args:
+        seed: of the run.
+        index: of the piece of work, as a training step.
+        device: where it draws; a GPU draws other numbers than a CPU.
+        rank: of the process, where several share the piece and each must draw numbers of its own.
+    """
+    # torch's CPU generator uses 32 bits of its seed only, so these must depend on all of the key.
+    key = f"{seed} {index} {rank}" if rank else f"{seed} {index}"
+    digest = hashlib.blake2b(key.encode(), digest_size=4).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest, "big"))

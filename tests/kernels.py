@@ -2,6 +2,7 @@
 
     "c++"          the CPU build, as users run it
     "gpu threads"  the CUDA side of the same source, built by g++ and run one GPU thread at a time
+    "emulated"     the same for kernels whose threads work together: see emulator.py
     "cuda"         the CUDA build, where there is a GPU
     "reference"    the op, falling back on its reference
 
@@ -26,9 +27,12 @@ from torch import Tensor
 
 from teacher.ops import build, launch
 from teacher.ops.build import Kernels
+from tests.emulator import emulated
 
 WAYS = ("c++", "gpu threads", "reference", pytest.param("cuda", marks=pytest.mark.cuda))
 every_way = pytest.mark.parametrize("way", WAYS)
+WARP_WAYS = ("emulated", pytest.param("cuda", marks=pytest.mark.cuda))
+"""Of what is written for a GPU's warps."""
 
 _AS_THREADS = """
 #include <cmath>
@@ -59,6 +63,10 @@ def running(way: str) -> Iterator[torch.device]:
         pytest.skip("no C++ compiler on this machine")
     if way == "c++":
         yield torch.device("cpu")
+        return
+    if way == "emulated":
+        with emulated() as device:
+            yield device
         return
     with (
         patch.object(launch, "backend", lambda device: "cuda"),

@@ -10,6 +10,10 @@ photographs show what lies behind the object too.
 In the near frame the point of interest is the origin and the mean distance of the cameras is 1.
 Poses are float64 up to there, so that captures with large coordinates (a map's, say) keep their
 precision. All similarities are a uniform scale and a translation: +z stays up.
+
+A scene without bounds needs no other frame: what a contracted field keeps as it is is this very cube
+(`teacher.fields.domains.Contracted`), the box around the cameras if the data set asks for none, and
+everything else lies outside. The box stays finite for those who need one, such as the student.
 """
 
 from collections.abc import Sequence

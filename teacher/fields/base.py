@@ -57,6 +57,9 @@ class RadianceField(nn.Module, ABC):
         """How the optimiser treats parameters, by name; those not named are treated as any `Group()`."""
         return {}
 
-    def on_cube(self) -> FieldWeights | None:
-        """The weights, if the field is a hash grid over the cube [-1, 1]^3 as it stands: what fused kernels take."""
+    def on_cube(self, extent: float) -> FieldWeights | None:
+        """The weights, if the field is a hash grid over the cube [-extent, extent]^3 as it stands.
+
+        Then fused kernels can march through it (`teacher.ops.trace`).
+        """
         return None

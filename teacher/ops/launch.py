@@ -6,7 +6,8 @@
 
 Arguments get their C types here, so that nothing is passed as a default type: a tensor (or None,
 the null pointer) is a pointer, every int a `long long`, every float a `float`. An entry point is
-`name(long long items, <arguments>, long long threads)`.
+`name(long long items, <arguments>, long long threads)`. One that is written for whole blocks of a GPU
+is `name(<arguments>)`, and is started by `run_blocks`.
 """
 
 import ctypes
@@ -14,6 +15,7 @@ import functools
 import importlib
 import logging
 import os
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -27,7 +29,21 @@ Argument = Tensor | int | float | None
 
 _BLOCK = 256
 """Threads of a GPU's block."""
+_PLAIN_SHARED = 48 * 1024
+"""Bytes of dynamic shared memory that a kernel may have without asking."""
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How many threads of a GPU run a kernel, and how they are grouped."""
+
+    count: int
+    """Blocks."""
+    threads: int
+    """Threads of each."""
+    shared: int = 0
+    """Bytes of dynamic shared memory of each."""
 
 
 def backend(device: torch.device) -> Backend:
@@ -59,6 +75,33 @@ def run(
     numbers, types = zip(*map(_typed, (items, *arguments, torch.get_num_threads())), strict=True)
     start = _run_cuda if backend(device) == "cuda" else _run_cpu
     start(kernels, entry, device, numbers, types)
+
+
+def run_blocks(
+    kernels: Kernels, entry: str, device: torch.device, blocks: Blocks, *arguments: Argument
+) -> None:
+    """Run the entry point `entry` of `kernels` on a GPU, on `blocks` that it deals its work out to.
+
+    Args:
+        kernels: what to run; compiled now if it never was for this device.
+        entry: name of the entry point, a `WARP_ENTRY` (mma.cuh).
+        device: where the tensors are, all of them contiguous.
+        blocks: the launch's size; no blocks run nothing.
+        arguments: the entry point's, in order.
+    """
+    if blocks.count:
+        numbers, types = zip(*map(_typed, arguments), strict=True)
+        _start_cuda(kernels, entry, device, blocks, numbers, types)
+
+
+def processors(device: torch.device) -> int:
+    """A GPU's multiprocessors."""
+    return torch.cuda.get_device_properties(device).multi_processor_count
+
+
+def shared_limit(device: torch.device) -> int:
+    """The most bytes of shared memory that a block may have on a GPU."""
+    return _shared_limit(torch.cuda.current_device() if device.index is None else device.index)
 
 
 def _typed(argument: Argument) -> tuple[Any, Any]:
@@ -96,6 +139,14 @@ def _driver() -> Any:
 
 
 @functools.cache
+def _shared_limit(index: int) -> int:
+    limit = _driver().CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+    torch.cuda.init()
+    gpu = build.checked(_driver().cuDeviceGet(index))
+    return build.checked(_driver().cuDeviceGetAttribute(limit, gpu))
+
+
+@functools.cache
 def _cuda_function(kernels: Kernels, entry: str, index: int) -> Any:
     """The entry point, loaded into the primary context of GPU `index`, which torch made current."""
     major, minor = torch.cuda.get_device_capability(index)
@@ -111,9 +162,23 @@ def _run_cuda(
     numbers: tuple[Any, ...],
     types: tuple[Any, ...],
 ) -> None:
+    blocks = Blocks(-(-numbers[0] // _BLOCK), _BLOCK)
+    _start_cuda(kernels, entry, device, blocks, numbers, types)
+
+
+def _start_cuda(
+    kernels: Kernels,
+    entry: str,
+    device: torch.device,
+    blocks: Blocks,
+    numbers: tuple[Any, ...],
+    types: tuple[Any, ...],
+) -> None:
     with torch.cuda.device(device):
         function = _cuda_function(kernels, entry, torch.cuda.current_device())
+        if blocks.shared > _PLAIN_SHARED:
+            most = _driver().CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+            build.checked(_driver().cuFuncSetAttribute(function, most, blocks.shared))
         stream = torch.cuda.current_stream().cuda_stream
-        grid, block = (-(-numbers[0] // _BLOCK), 1, 1), (_BLOCK, 1, 1)
-        launch = _driver().cuLaunchKernel
-        build.checked(launch(function, *grid, *block, 0, stream, (numbers, types), 0))
+        size = (blocks.count, 1, 1, blocks.threads, 1, 1, blocks.shared)
+        build.checked(_driver().cuLaunchKernel(function, *size, stream, (numbers, types), 0))

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from teacher.fields.base import Field
 from teacher.ops.composite import composite
+from teacher.ops.trace import Traced
 from teacher.optimiser import Group
 from teacher.rays import Rays, Samples
 from teacher.scene import Frame
@@ -32,6 +33,9 @@ class RenderConfig:
     shy: float = 0.0
     """Samples closer to the camera than this learn less, by the square of the distance: many pixels of one picture
     and few of others crop up there, which breeds floaters (Philip & Deschaintre 2023, "Floaters No More")."""
+    capacity: int | None = None
+    """Most samples of a training batch; arrays then have that length whatever is sampled, so that nothing waits for a
+    GPU, and rays that do not fit teach nothing. None: `samples_per_step` on a GPU, no limit on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Sampling:
     """Samples worth shading, and how they were found."""
 
     samples: Samples
-    candidates: int
+    candidates: int | Int[Tensor, ""]
     """Places that the field's density was asked for in order to choose these."""
     proposals: tuple[Proposal, ...] = ()
     """Guesses that a loss should hold against the final weights, coarsest first."""
@@ -64,6 +68,22 @@ class Sampler(Protocol):
         self, field: Field, rays: Rays, jitter: Float[Tensor, " rays"], config: RenderConfig
     ) -> Sampling:
         """Samples of `rays`, shifted by `jitter` in [0, 1) of a step."""
+        ...
+
+
+@runtime_checkable
+class Tracer(Protocol):
+    """A sampler that can follow rays through some fields to what they see, without samples to show for it."""
+
+    def trace(
+        self,
+        field: Field,
+        rays: Rays,
+        codes: Float[Tensor, "rays codes"],
+        jitter: Float[Tensor, " rays"],
+        config: RenderConfig,
+    ) -> Traced | None:
+        """What rays see, not differentiable; None for a field that it cannot do this with."""
         ...
 
 
@@ -108,12 +128,33 @@ def visible(
     return weights > config.cull
 
 
-def keep_samples(samples: Samples, keep: Bool[Tensor, " samples"]) -> Samples:
-    """The samples where `keep` holds, still packed ray after ray."""
+def keep_samples(
+    samples: Samples, keep: Bool[Tensor, " samples"], capacity: int | None = None
+) -> Samples:
+    """The samples where `keep` holds, still packed ray after ray.
+
+    With a `capacity`, in arrays of that length, zero where unused: nothing waits for a GPU. The first ray that does
+    not fit and all after it then get none, and are not `complete`.
+    """
     kept_before = torch.nn.functional.pad(keep.cumsum(0, dtype=samples.offsets.dtype), (1, 0))
+    offsets = kept_before[samples.offsets.long()]
+    if capacity is None:
+        kept = (samples.ray_indices[keep], samples.t_starts[keep], samples.t_ends[keep])
+        return Samples(*kept, offsets)
+    complete = offsets[1:] <= capacity
+    if samples.complete is not None:
+        complete &= samples.complete
+    used = torch.where(complete, offsets[1:], 0).amax()
+    place = torch.where(keep & (kept_before[:-1] < used), kept_before[:-1], capacity).long()
     return Samples(
-        samples.ray_indices[keep],
-        samples.t_starts[keep],
-        samples.t_ends[keep],
-        kept_before[samples.offsets.long()],
+        _scatter(samples.ray_indices, place, capacity),
+        _scatter(samples.t_starts, place, capacity),
+        _scatter(samples.t_ends, place, capacity),
+        offsets.clamp_max(used),
+        complete,
     )
+
+
+def _scatter(values: Tensor, place: Int[Tensor, " samples"], length: int) -> Tensor:
+    """An array with `values` at their places; those at place `length` are dropped."""
+    return values.new_zeros(length + 1).scatter_(0, place, values)[:length]

@@ -1,4 +1,4 @@
-"""Which cells of the cube can hold anything: seen by a camera and, where pictures have alpha, inside the visual hull.
+"""Which cells of a grid can hold anything: seen by a camera and, where pictures have alpha, inside the visual hull.
 
 A cell is given up only if no camera sees it, or if a picture sees nothing but transparency all round it (Laurentini
 1994). Cells count as large as their bounding sphere, so what is left contains the object.
@@ -17,18 +17,23 @@ from teacher.scene import Frame
 _COARSE = 64  # cells along a side at which the tests are made; finer grids inherit from it
 
 
-def seen_cells(frames: Sequence[Frame], resolution: int) -> Bool[Tensor, "x y z"]:
-    """Cells of the cube [-1, 1]^3 at `resolution` that training pictures leave possible."""
+def seen_cells(
+    frames: Sequence[Frame], resolution: int, cascades: int = 1
+) -> Bool[Tensor, "cascades x y z"]:
+    """Cells that training pictures leave possible; cascade c is the cube [-2^c, 2^c]^3 at `resolution`."""
     coarse = min(resolution, _COARSE)
     axis = (torch.arange(coarse) + 0.5) * (2 / coarse) - 1
     centres = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
-    seen = torch.zeros(len(centres), dtype=torch.bool)
-    empty = torch.zeros(len(centres), dtype=torch.bool)
+    seen = torch.zeros(cascades, len(centres), dtype=torch.bool)
+    empty = torch.zeros_like(seen)
     for frame in frames:
-        inside, transparent = look_up(silhouette(frame), centres, radius=3**0.5 / coarse)
-        seen |= inside
-        empty |= transparent
-    return _refine((seen & ~empty).reshape(coarse, coarse, coarse), resolution)
+        view = silhouette(frame)
+        for c in range(cascades):
+            inside, transparent = look_up(view, 2**c * centres, radius=2**c * 3**0.5 / coarse)
+            seen[c] |= inside
+            empty[c] |= transparent
+    possible = (seen & ~empty).reshape(cascades, coarse, coarse, coarse)
+    return torch.stack([_refine(cells, resolution) for cells in possible])
 
 
 def _refine(cells: Bool[Tensor, "x y z"], resolution: int) -> Bool[Tensor, "i j k"]:

@@ -33,13 +33,14 @@ from teacher.ops.hash_encode import HashGrid, hash_encode
 from teacher.ops.hash_encode import reference as hash_reference
 from teacher.ops.occupancy import occupancy_update
 from teacher.ops.occupancy import reference as occupancy_reference
+from teacher.ops.occupancy.morton import pack
 from teacher.ops.ray_march import ray_march
 from teacher.ops.ray_march import reference as march_reference
 
 USED = (
     Kernels("hash_encode", (("DIMS", 3), ("FEATURES", 2))),
     Kernels("hash_encode", (("DIMS", 3), ("FEATURES", 4))),
-    Kernels("ray_march", (("LOG2_BLOCK", 3),), exact=True),
+    Kernels("ray_march", exact=True),
     Kernels("composite", (("CHANNELS", 0),)),
     Kernels("composite", (("CHANNELS", 3),)),
     Kernels("distortion"),
@@ -151,7 +152,7 @@ def march_case(cone_angle: float) -> tuple[Work, Work]:
     """Rays from all around through a spherical shell, a tenth of the cube's cells."""
     axis = torch.linspace(-1, 1, 128)
     radius = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij")).norm(dim=0)
-    occupancy = ((radius > 0.5) & (radius < 0.66)).to(torch.uint8)
+    occupancy = pack(((radius > 0.5) & (radius < 0.66))[None])
     directions = torch.nn.functional.normalize(torch.randn(8192, 3), dim=1)
     origins = -3 * directions + 0.3 * torch.randn(8192, 3)
     aabb = torch.tensor([[-1.0] * 3, [1.0] * 3])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from teacher.ops import build, launch
 from teacher.ops.build import Kernels
 from teacher.ops.checks import expect
 from teacher.ops.distortion import distortion
+from teacher.ops.launch import Blocks
 from tests.kernels import running
 
 needs_compiler = pytest.mark.skipif(build.compiler() is None, reason="no C++ compiler")
@@ -231,16 +233,18 @@ def test_ops_share_torchs_threads() -> None:
     assert len([file for file in files if file.endswith("/libgomp.so.1")]) <= 1
 
 
-@needs_nvrtc
-def test_the_cuda_launch_hands_the_driver_what_it_wants(
-    echo: Kernels, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without a GPU: the cubin for its chip, a grid that covers the items, torch's stream."""
-    calls = []
+@pytest.fixture
+def launches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What the driver is asked for, in order, on a machine that seems to have an sm_90."""
+    calls: list[tuple[Any, ...]] = []
     driver = SimpleNamespace(
         cuModuleLoadData=lambda code: (0, code),
         cuModuleGetFunction=lambda module, name: (0, (module[:4], name)),
+        cuFuncSetAttribute=lambda *arguments: calls.append(arguments) or (0,),
         cuLaunchKernel=lambda *arguments: calls.append(arguments) or (0,),
+        CUfunction_attribute=SimpleNamespace(
+            CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES="dynamic shared memory"
+        ),
     )
     monkeypatch.setattr(launch, "_driver", lambda: driver)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (9, 0))
@@ -248,14 +252,38 @@ def test_the_cuda_launch_hands_the_driver_what_it_wants(
     monkeypatch.setattr(torch.cuda, "device", lambda device: torch.no_grad())
     stream = SimpleNamespace(cuda_stream=42)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
+    return calls
+
+
+@needs_nvrtc
+def test_the_cuda_launch_hands_the_driver_what_it_wants(
+    echo: Kernels, launches: list[tuple[Any, ...]]
+) -> None:
+    """Without a GPU: the cubin for its chip, a grid that covers the items, torch's stream."""
     launch.run(echo, "echo", torch.device("cuda", 0), 257, 5, 0.5, None)
-    function, *grid, shared, on, (numbers, types), extra = calls[0]
+    function, *grid, shared, on, (numbers, types), extra = launches[0]
     assert function == (b"\x7fELF", b"echo")
     assert grid == [2, 1, 1, 256, 1, 1]
     assert (shared, on, extra) == (0, 42, 0)
     assert numbers == (257, 5, 0.5, 0, torch.get_num_threads())
     long, real, pointer = ctypes.c_longlong, ctypes.c_float, ctypes.c_void_p
     assert types == (long, long, real, pointer, long)
+
+
+@needs_nvrtc
+def test_a_launch_of_blocks_asks_for_much_shared_memory(
+    echo: Kernels, launches: list[tuple[Any, ...]]
+) -> None:
+    """As CUDA wants it from 48 KiB on; arguments go as they are, and no blocks start nothing."""
+    for blocks in (Blocks(3, 64, 48 * 1024), Blocks(3, 64, 60_000), Blocks(0, 64, 60_000)):
+        launch.run_blocks(echo, "echo", torch.device("cuda", 0), blocks, 5, 0.5)
+    function = (b"\x7fELF", b"echo")
+    values = (5, 0.5), (ctypes.c_longlong, ctypes.c_float)
+    assert launches == [
+        (function, 3, 1, 1, 64, 1, 1, 48 * 1024, 42, values, 0),
+        (function, "dynamic shared memory", 60_000),
+        (function, 3, 1, 1, 64, 1, 1, 60_000, 42, values, 0),
+    ]
 
 
 def test_a_bad_status_of_a_cuda_call_raises() -> None:

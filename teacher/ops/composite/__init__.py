@@ -73,7 +73,7 @@ class _Composite(torch.autograd.Function):
             density.new_empty(rays, channels),
             density.new_empty(rays),
             density.new_empty(rays),
-            torch.empty_like(density),
+            torch.zeros_like(density),  # no ray owns what is left of a fixed capacity
         )
         kernels = _kernels(channels)
         launch.run(kernels, "composite_forward", density.device, rays, *inputs, *outputs)
@@ -90,7 +90,7 @@ class _Composite(torch.autograd.Function):
         *inputs, weights = ctx.saved_tensors
         density, colour, offsets = inputs[0], inputs[1], inputs[4]
         cotangents = [grad if grad is None else grad.contiguous() for grad in grads]
-        density_grad, colour_grad = torch.empty_like(density), torch.empty_like(colour)
+        density_grad, colour_grad = torch.zeros_like(density), torch.zeros_like(colour)
         arguments = (*inputs, ctx.early_stop, weights, *cotangents, density_grad, colour_grad)
         kernels, rays = _kernels(colour.shape[1]), len(offsets) - 1
         launch.run(kernels, "composite_backward", density.device, rays, *arguments)

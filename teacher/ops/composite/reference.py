@@ -41,4 +41,7 @@ def composite(
     w = torch.where(T >= early_stop, T * -torch.expm1(-tau), 0)
     m = pad(0.5 * (t_starts + t_ends), mask)
     seen = (w[..., None] * pad(colour, mask)).sum(1)
-    return Composite(seen, w.sum(1), (w * m).sum(1), w[mask])
+    packed = w[mask]
+    unused = len(density) - len(packed)  # what is left of a fixed capacity
+    weights = torch.nn.functional.pad(packed, (0, unused))
+    return Composite(seen, w.sum(1), (w * m).sum(1), weights)

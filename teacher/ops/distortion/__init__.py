@@ -73,7 +73,7 @@ class _Distortion(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         inputs = ctx.saved_tensors
         weights, offsets = inputs[0], inputs[3]
-        weights_grad = torch.empty_like(weights)
+        weights_grad = torch.zeros_like(weights)  # no ray owns what is left of a fixed capacity
         arguments = (*inputs, grads[0].contiguous(), weights_grad)
         rays = len(offsets) - 1
         launch.run(_KERNELS, "distortion_backward", weights.device, rays, *arguments)

@@ -47,9 +47,10 @@ def radiance(
 ) -> Radiance:
     """Density and colour of a hash-grid field (Müller 2022, section 5.4).
 
-    Differentiable once, with respect to everything but the grid's shape. On a CPU all is float32
-    and does not depend on the number of threads; on a GPU the table, the matrices and what flows
-    between layers are float16, sums and results float32.
+    Differentiable once, with respect to everything but the grid's shape. On a CPU nothing depends
+    on the number of threads, and all is float32, unless `weights.mixed` and the processor has
+    AVX-512 BF16: then matrices and what flows between layers are bfloat16. On a GPU these, and the
+    table, are float16. Sums and results are float32 everywhere.
 
     Args:
         points: coordinates in the grid's unit cube, and clamped to it, [n, 3].
@@ -73,11 +74,11 @@ def radiance(
     _check(points, weights)
     expect("radiance: directions", directions, (len(points), 3), points.device)
     expect("radiance: codes", codes, (len(points), "codes"), points.device)
-    kernels = _backend(points.device, weights)
+    kernels = backend(points.device, weights)
     if kernels is None:
         return reference.radiance(points, directions, codes, weights)
     matrices = (*weights.density_net, *weights.colour_net)
-    shape = kernels, weights.grid, len(weights.density_net)
+    shape = kernels, weights.grid, len(weights.density_net), weights.mixed
     return Radiance(*_Radiance.apply(shape, points, directions, codes, weights.table, *matrices))
 
 
@@ -93,7 +94,7 @@ def point_density(points: Float[Tensor, "n 3"], weights: FieldWeights) -> Float[
         UserError: a tensor's type, shape, device or layout is not what the kernels read.
     """
     _check(points, weights)
-    kernels = _backend(points.device, weights)
+    kernels = backend(points.device, weights)
     if kernels is None:
         return reference.point_density(points, weights)
     return kernels.density(weights, points)
@@ -131,8 +132,8 @@ class _Radiance(torch.autograd.Function):
 
 
 def _weights(shape: tuple[Any, ...], table: Tensor, matrices: list[Tensor]) -> FieldWeights:
-    _, grid, count = shape
-    return FieldWeights(grid, table, tuple(matrices[:count]), tuple(matrices[count:]))
+    _, grid, count, mixed = shape
+    return FieldWeights(grid, table, tuple(matrices[:count]), tuple(matrices[count:]), mixed)
 
 
 def _through_harmonics(directions: Tensor, grad: Tensor) -> Tensor:
@@ -142,7 +143,7 @@ def _through_harmonics(directions: Tensor, grad: Tensor) -> Tensor:
         return torch.autograd.grad(spherical_harmonics(leaf), leaf, grad)[0]
 
 
-def _backend(device: torch.device, weights: FieldWeights) -> ModuleType | None:
+def backend(device: torch.device, weights: FieldWeights) -> ModuleType | None:
     """`radiance/cpu.py` or `radiance/cuda.py`; None where only the reference will do."""
     name = {"c++": "cpu", "cuda": "cuda"}.get(launch.backend(device))
     backend = _module(name) if name else None

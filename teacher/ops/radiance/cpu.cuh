@@ -97,18 +97,19 @@ INLINE void through_activations(
     const float* density_grad,
     const float* colour_grad,
     int count,
-    float* draw,
-    float* dlogits) {
-  __builtin_memset(dlogits, 0, TILE * ColourNet::OUTPUTS * 4);
+    Value* draw,
+    Value* dlogits) {
+  __builtin_memset(dlogits, 0, TILE * ColourNet::OUTPUTS * sizeof(Value));
   for (int s = 0; s < count; s++)
     for (int c = 0; c < 3; c++) {
       float y = sigmoid(pass.logits[s * ColourNet::OUTPUTS + c]);
-      dlogits[s * ColourNet::OUTPUTS + c] = colour_grad[s * 3 + c] * y * (1 - y);
+      dlogits[s * ColourNet::OUTPUTS + c] = rounded(colour_grad[s * 3 + c] * y * (1 - y));
     }
-  __builtin_memset(draw, 0, TILE * RAW * 4);
+  __builtin_memset(draw, 0, TILE * RAW * sizeof(Value));
   for (int s = 0; s < count; s++) {
     float x = pass.raw[s * RAW] - 1;
-    draw[s * RAW] = density_grad[s] * exponential(x < -MOST ? -MOST : x > MOST ? MOST : x);
+    x = x < -MOST ? -MOST : x > MOST ? MOST : x;
+    draw[s * RAW] = rounded(density_grad[s] * exponential(x));
   }
 }
 
@@ -137,7 +138,7 @@ ENTRY radiance_backward(
     Pass pass;
     FieldGradient sum;
     __builtin_memset(&sum, 0, sizeof sum);
-    alignas(64) float draw[TILE * RAW], dlogits[TILE * ColourNet::OUTPUTS];
+    alignas(64) Value draw[TILE * RAW], dlogits[TILE * ColourNet::OUTPUTS];
     alignas(64) float dgiven[TILE * ColourNet::INPUTS], dencoded[TILE * DensityNet::INPUTS];
     i64 last = part * (item + 1) < n ? part * (item + 1) : n;
     for (i64 at = part * item; at < last; at += TILE) {
@@ -148,7 +149,7 @@ ENTRY radiance_backward(
       colour_net.backward(pass.given, pass.colour_hidden, dlogits, dgiven, sum.colour);
       for (int s = 0; s < count; s++) {
         const float* from = dgiven + s * ColourNet::INPUTS;
-        for (int i = 1; i < RAW; i++) draw[s * RAW + i] = from[i - 1];
+        for (int i = 1; i < RAW; i++) draw[s * RAW + i] = rounded(from[i - 1]);
         if (harmonics_grad)
           for (int i = 0; i < HARMONICS; i++)
             harmonics_grad[(at + s) * HARMONICS + i] = from[RAW - 1 + i];

@@ -1,4 +1,4 @@
-"""The fused field on a CPU: float32, encodings kept for the backward pass, all else computed again.
+"""The fused field on a CPU: encodings are kept for the backward pass, all else is computed again.
 
 points ─radiance_forward─► encoded (kept), density, colour
 encoded, gradients ─radiance_backward─► d encoded, d matrices ─hash_encode's backward─► d table
@@ -38,6 +38,7 @@ def kernels_for(op: str, weights: FieldWeights) -> Kernels:
         "DENSITY_LAYERS": len(density_net) - 1,
         "COLOUR_LAYERS": len(colour_net) - 1,
         "CODES": colour_net[0].shape[1] - 31,
+        "MIXED": int(weights.mixed),
     }
     return Kernels(op, tuple(constants.items()))
 

@@ -1,8 +1,8 @@
 // The hash-grid field on a CPU: points to encodings, a span at a time and level by level, and
 // encodings to density and colour, a tile at a time.
 //
-// DIMS = 3, FEATURES, LEVELS: the grid. WIDTH, DENSITY_LAYERS, COLOUR_LAYERS (hidden), CODES: the
-// networks.
+// DIMS = 3, FEATURES, LEVELS: the grid. WIDTH, DENSITY_LAYERS, COLOUR_LAYERS (hidden), CODES, MIXED:
+// the networks.
 #include "hash_encode/corners.cuh"
 #include "harmonics.cuh"
 #include "radiance/tile.cuh"
@@ -52,17 +52,17 @@ INLINE void encode_span(
 
 // `count` rows of WIDE columns into a tile; rows beyond, and columns beyond, are zero.
 template <int WIDE, int INPUTS>
-INLINE void fill(float* tile, const float* rows, int count) {
-  if (count < TILE || WIDE < INPUTS) __builtin_memset(tile, 0, TILE * INPUTS * 4);
+INLINE void fill(Value* tile, const float* rows, int count) {
+  if (count < TILE || WIDE < INPUTS) __builtin_memset(tile, 0, TILE * INPUTS * sizeof(Value));
   for (int s = 0; s < count; s++)
-    for (int i = 0; i < WIDE; i++) tile[s * INPUTS + i] = rows[s * WIDE + i];
+    for (int i = 0; i < WIDE; i++) tile[s * INPUTS + i] = rounded(rows[s * WIDE + i]);
 }
 
 // What a tile of points passes through.
 struct Pass {
-  alignas(64) float encoded[TILE * DensityNet::INPUTS];
+  alignas(64) Value encoded[TILE * DensityNet::INPUTS];
   alignas(64) float raw[TILE * RAW];
-  alignas(64) float given[TILE * ColourNet::INPUTS];
+  alignas(64) Value given[TILE * ColourNet::INPUTS];
   alignas(64) float logits[TILE * ColourNet::OUTPUTS];
   DensityNet::Hidden density_hidden;
   ColourNet::Hidden colour_hidden;
@@ -74,10 +74,10 @@ struct Pass {
 
   // The colour network's inputs, but for the harmonics: they do not change along a ray.
   INLINE_MEMBER void give(int s, const float* features, const float* harmonics, const float* codes) {
-    float* to = given + s * ColourNet::INPUTS;
-    for (int i = 0; i < RAW - 1; i++) to[i] = features[i];
-    for (int i = 0; i < HARMONICS; i++) to[RAW - 1 + i] = harmonics[i];
-    for (int i = 0; i < CODES; i++) to[RAW - 1 + HARMONICS + i] = codes[i];
+    Value* to = given + s * ColourNet::INPUTS;
+    for (int i = 0; i < RAW - 1; i++) to[i] = rounded(features[i]);
+    for (int i = 0; i < HARMONICS; i++) to[RAW - 1 + i] = rounded(harmonics[i]);
+    for (int i = 0; i < CODES; i++) to[RAW - 1 + HARMONICS + i] = rounded(codes[i]);
     for (int i = GIVEN; i < ColourNet::INPUTS; i++) to[i] = 0;
   }
 

@@ -23,6 +23,8 @@ class FieldWeights(NamedTuple):
     """From the encoded point to 1 + FEATURES values: the logarithm of density (plus 1), and features."""
     colour_net: tuple[Tensor, ...]
     """From [features, spherical harmonics of the direction, codes] to three logits."""
+    mixed: bool = False
+    """Whether kernels may round what flows between layers to 16 bits; on a GPU they always do."""
 
 
 class Radiance(NamedTuple):

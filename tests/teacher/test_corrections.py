@@ -1,0 +1,403 @@
+"""Corrections move rays as cameras would, feel the renderer's true gradient, do not drift, and find lost poses."""
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+
+import teacher.render
+from teacher import checkpoint
+from teacher.cameras import Camera, Cameras, apply_similarity, look_at
+from teacher.corrections import CorrectionsConfig, GivenCameras, LearnedCameras
+from teacher.fields.base import Query, RadianceField
+from teacher.fields.hash_grid import HashGridConfig
+from teacher.images import straight_alpha, to_bytes, write_png
+from teacher.model import Teacher, as_described, describe_scene
+from teacher.ops.composite import reference
+from teacher.ops.hash_encode import HashGrid
+from teacher.ops.radiance import Radiance
+from teacher.optimiser import FieldOptimiser, Group, OptimiserConfig
+from teacher.per_image import PerImageConfig
+from teacher.pictures import Picture
+from teacher.presets import TrainConfig
+from teacher.rays import Rays, Samples
+from teacher.rigid import aligning_similarity, differences, gauge_directions, moved, rotate
+from teacher.samplers.base import RaySampler, RenderConfig, Sampling
+from teacher.samplers.occupancy import OccupancyConfig
+from teacher.scene import Frame, Scene
+from teacher.train import save
+from teacher.trainer import Trainer
+from teacher.variant import Variant
+
+ON = CorrectionsConfig(rate=0.1, start=0)
+
+
+def _cameras(count: int, size: int = 12, seed: int = 0) -> list[Camera]:
+    generator = torch.Generator().manual_seed(seed)
+    targets = 0.1 * torch.randn(count, 3, generator=generator)
+    places = torch.nn.functional.normalize(torch.randn(count, 3, generator=generator), dim=-1) * 2.5
+    poses = [look_at(place, target) for place, target in zip(places, targets, strict=True)]
+    return [Camera(pose, *(1.2 * size,) * 2, *(size / 2,) * 2, size, size) for pose in poses]
+
+
+def _learned(cameras: Sequence[Camera], seed: int, size: float = 0.05) -> LearnedCameras:
+    corrections = LearnedCameras(ON, cameras)
+    generator = torch.Generator().manual_seed(seed)
+    corrections.tangents.data.normal_(0, size, generator=generator)
+    return corrections
+
+
+def test_rate_zero_is_the_given_cameras_and_costs_nothing() -> None:
+    cameras = _cameras(3)
+    given = CorrectionsConfig().build(cameras)
+    rays = cameras[0].rays()
+    assert type(given) is GivenCameras and not list(given.parameters())
+    assert given(rays, torch.zeros(len(rays), dtype=torch.long)) is rays
+    assert given.corrected(cameras[0], 0) is given.aligned(cameras[0]) is cameras[0]
+    assert given.summary(["a"]) == {}
+
+
+def test_rays_are_those_of_the_corrected_cameras() -> None:
+    """Each ray follows its own frame."""
+    cameras = _cameras(4)
+    corrections = _learned(cameras, 1)
+    frames = torch.arange(4).repeat_interleave(3)
+    pixels = torch.rand(12, 2, generator=torch.Generator().manual_seed(2)) * 12
+    rays = corrections(Cameras.stack(cameras).rays(frames, pixels), frames)
+    corrected = [corrections.corrected(camera, k) for k, camera in enumerate(cameras)]
+    expected = Cameras.stack(corrected).rays(frames, pixels)
+    torch.testing.assert_close(rays.origins, expected.origins)
+    torch.testing.assert_close(rays.directions, expected.directions, atol=1e-6, rtol=0)
+    angles, _ = differences(cameras, corrected)
+    assert float(angles.min()) > 1
+
+
+def test_vectors_rest_until_their_start() -> None:
+    cameras = _cameras(2)
+    corrections = LearnedCameras(replace(ON, start=7), cameras)
+    rays, frames = cameras[0].rays(), torch.zeros(144, dtype=torch.long)
+    corrections.update(6)
+    assert corrections(rays, frames) is rays
+    corrections.update(7)
+    assert corrections(rays, frames).directions.requires_grad
+
+
+def test_what_moves_all_cameras_alike_is_projected_out() -> None:
+    """Vectors along the gauge move nothing; others keep no mean rotation, no mean shift and no growth."""
+    cameras = _cameras(6)
+    corrections = LearnedCameras(ON, cameras)
+    centres = torch.stack([camera.position for camera in cameras])
+    gauge = gauge_directions(centres)
+    corrections.tangents.data = (gauge @ torch.randn(7)).reshape(6, 6)
+    assert float(corrections.motions().detach().abs().max()) < 1e-6
+    motions = _learned(cameras, 3).motions().detach()
+    arm = centres - centres.mean(0)
+    torch.testing.assert_close(motions[:, 3:].mean(0), torch.zeros(3), atol=1e-6, rtol=0)
+    assert abs(float((motions[:, 3:] * arm).sum())) < 1e-6
+    turning = motions[:, :3].sum(0) + torch.linalg.cross(arm, motions[:, 3:]).sum(0)
+    torch.testing.assert_close(turning, torch.zeros(3), atol=1e-6, rtol=0)
+
+
+class Clouds(RadianceField):
+    """Smooth, coloured clouds, moved by the similarity `T`."""
+
+    def __init__(self, T: Float[Tensor, "4 4"] | None = None) -> None:
+        super().__init__()
+        self.T = torch.eye(4) if T is None else T
+        generator = torch.Generator().manual_seed(4)
+        self.centres = torch.rand(8, 3, generator=generator) * 1.2 - 0.6
+        self.colours = torch.rand(8, 3, generator=generator)
+
+    def density(self, positions: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        return self._parts(positions).sum(-1)
+
+    def radiance(self, query: Query) -> Radiance:
+        parts = self._parts(query.positions)
+        density = parts.sum(-1)
+        share = parts / (density[:, None] + 1e-3)
+        shine = 1 - 0.2 * query.directions[:, 2:].square()
+        return Radiance(density, share @ self.colours.to(parts) * shine)
+
+    def _parts(self, positions: Float[Tensor, "n 3"]) -> Float[Tensor, "n clouds"]:
+        T = self.T.to(positions)
+        own = torch.linalg.solve(T[:3, :3], (positions - T[:3, 3]).T).T
+        distances = (own[:, None] - self.centres.to(positions)).square().sum(-1)
+        return 15 * torch.exp(-distances / 0.03)
+
+
+class Fixed(RaySampler):
+    """The same samples on every ray, whatever is there."""
+
+    def __init__(self, count: int = 48) -> None:
+        super().__init__()
+        self.edges = torch.linspace(1.2, 3.8, count + 1)
+        self.aabb = torch.tensor([[-1.0] * 3, [1.0] * 3])
+
+    def sample(
+        self, field: object, rays: Rays, jitter: Float[Tensor, " rays"], config: RenderConfig
+    ) -> Sampling:
+        n, count, edges = len(rays), len(self.edges) - 1, self.edges.to(rays.origins)
+        samples = Samples(
+            torch.arange(n, dtype=torch.int32).repeat_interleave(count),
+            edges[:-1].repeat(n),
+            edges[1:].repeat(n),
+            (torch.arange(n + 1) * count).int(),
+        )
+        return Sampling(samples, count * n)
+
+
+def _variant(field: RadianceField, corrections: GivenCameras, frames: int) -> Variant:
+    exact = RenderConfig(early_stop=0.0, cull=0.0)
+    return Variant(field, Fixed(), PerImageConfig().build(frames), corrections, exact)
+
+
+class Score(nn.Module):
+    """How far a batch is from arbitrary targets, as a function of the variant's parameters."""
+
+    def __init__(self, variant: Variant, cameras: Sequence[Camera]) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(6)
+        self.variant = variant
+        self.frames = torch.arange(len(cameras)).repeat_interleave(5)
+        pixels = 3 + 6 * torch.rand(len(self.frames), 2, generator=generator)
+        self.rays = Cameras.stack(cameras).rays(self.frames, pixels)
+        self.target = torch.rand(len(pixels), 4, generator=generator)
+
+    def forward(self) -> Float[Tensor, ""]:
+        kind = self.variant.corrections.gauge.dtype
+        rays = Rays(self.rays.origins.to(kind), self.rays.directions.to(kind))
+        rendering = self.variant.render_batch(rays, self.frames, torch.zeros(len(rays)))
+        return (rendering.rgba - self.target).square().sum()
+
+
+def test_the_renderer_s_gradient_is_that_of_finite_differences(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All of it in float64 by gradcheck; then the float32 op against that."""
+    cameras = _cameras(3)
+    corrections = _learned(cameras, 5)
+    score = Score(_variant(Clouds(), corrections, 3), cameras)
+    score().backward()
+    single = corrections.tangents.grad
+    assert single is not None
+
+    monkeypatch.setattr(teacher.render, "composite", reference.composite)
+    twin = copy.deepcopy(score).double()
+
+    def exact_score(tangents: Float[Tensor, "3 6"]) -> Float[Tensor, ""]:
+        return functional_call(twin, {"variant.corrections.tangents": tangents}, ())
+
+    tangents = corrections.tangents.detach().double().requires_grad_()
+    assert torch.autograd.gradcheck(exact_score, tangents)
+    (exact,) = torch.autograd.grad(exact_score(tangents), tangents)
+    largest = float(exact.abs().max())
+    assert largest > 0.1
+    torch.testing.assert_close(single.double(), exact, atol=1e-4 * largest, rtol=0)
+
+
+class Drifted(LearnedCameras):
+    """Corrections that have all moved by one rigid motion: turned by `w`, then shifted by `shift`."""
+
+    w, shift = torch.tensor([0.06, -0.04, 0.05]), torch.tensor([0.05, 0.1, -0.08])
+
+    def motions(self) -> Float[Tensor, "frames 6"]:
+        centres = torch.stack([camera.position for camera in self.cameras])
+        turn = self.w.expand_as(centres)
+        return torch.cat([turn, rotate(turn, centres) + self.shift - centres], -1)
+
+
+def test_held_out_pictures_are_measured_from_aligned_cameras(tmp_path: Path) -> None:
+    """A scene that drifted rigidly with its cameras scores as if nothing had happened: there is no gauge in PSNR."""
+    cameras = _cameras(9, size=24)
+    frames = _photographs(tmp_path, cameras)
+    drifted = Drifted(ON, cameras[:8])
+    T = torch.eye(4)
+    T[:3, :3] = rotate(drifted.w.expand(3, 3), torch.eye(3)).T
+    T[:3, 3] = drifted.shift
+    splits = {"train": tuple(frames[:8]), "test": tuple(frames[8:])}
+    scene = describe_scene(Scene("clouds", splits, torch.eye(4), torch.tensor(BOX), True))
+    teacher = Teacher(_variant(Clouds(T), drifted, 8), scene)
+    unmoved = Teacher(_variant(Clouds(T), GivenCameras(), 8), scene)
+    assert unmoved.psnrs(frames[8:])[0] < 25
+    held_out, training = teacher.psnrs(frames[8:])[0], teacher.psnrs(frames[:1])[0]
+    assert held_out > 45 and training > 45  # what 8 bits leave
+
+
+def test_a_group_has_a_start_a_rate_and_an_end_of_its_own() -> None:
+    """The first step has the learning rate's length (Adam); before `start` nothing moves, nor is it remembered."""
+    module = nn.Linear(2, 2, bias=False)
+    before = module.weight.detach().clone()
+    config = OptimiserConfig(learning_rate=1.0, final=0.5, warmup=0)
+    group = Group(rate=0.1, final=0.01, start=3)
+    optimiser = FieldOptimiser(module, {"weight": group}, config)
+    for step in range(4):
+        module.weight.grad = torch.ones(2, 2)
+        optimiser.step(step, 8)
+        assert module.weight.grad is None
+        torch.testing.assert_close(module.weight.data, before - (0.1 if step == 3 else 0))
+    assert config.rate(5, 5, group.final) == pytest.approx(0.01)
+    assert config.rate(5, 5) == pytest.approx(0.5)
+
+
+def test_a_pull_is_half_the_sum_of_squares_in_the_loss() -> None:
+    weights = []
+    for pull in (0.0, 0.25):
+        module = nn.Linear(2, 2, bias=False)
+        nn.init.constant_(module.weight, 2.0)
+        optimiser = FieldOptimiser(module, {"weight": Group(pull=pull)}, OptimiserConfig())
+        for step in range(5):
+            loss = (module.weight - 1).pow(4).sum()
+            if not pull:
+                loss = loss + 0.125 * module.weight.square().sum()
+            loss.backward()
+            optimiser.step(step, 5)
+        weights.append(module.weight.detach())
+    torch.testing.assert_close(weights[0], weights[1])
+
+
+TINY = TrainConfig(
+    field=HashGridConfig(HashGrid(levels=4, features=4, log2_size=12, finest=64), width=16),
+    sampler=OccupancyConfig(resolution=32, step=0.04, warmup=32),
+    optimiser=OptimiserConfig(warmup=10),
+    per_image=PerImageConfig(size=2),
+    corrections=CorrectionsConfig(rate=0.1, start=10),
+    steps=40,
+    samples_per_step=1 << 11,
+    first_rays=256,
+)
+
+
+def _photographs(folder: Path, cameras: Sequence[Camera]) -> list[Frame]:
+    """What `cameras` see of the clouds, as files."""
+    variant, frames = _variant(Clouds(), GivenCameras(), len(cameras)), []
+    for k, camera in enumerate(cameras):
+        picture = Picture(folder / f"{k:02}.png")
+        write_png(picture.path, to_bytes(straight_alpha(variant.render_view(camera).rgba)))
+        frames.append(Frame(f"frame {k}", picture, camera))
+    return frames
+
+
+BOX = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """The clouds at 24 pixels."""
+    frames = _photographs(tmp_path_factory.mktemp("clouds"), _cameras(27, size=24))
+    splits = {"train": tuple(frames[:24]), "test": tuple(frames[24:])}
+    return Scene("clouds", splits, torch.eye(4), torch.tensor(BOX), True)
+
+
+def _trained(scene: Scene, config: TrainConfig, steps: int | None = None) -> Trainer:
+    trainer = Trainer(scene, config)
+    for _ in range(config.steps if steps is None else steps):
+        trainer.train_step()
+    return trainer
+
+
+@pytest.mark.parametrize("stop", [5, 25])
+def test_codes_and_corrections_resume_bit_for_bit(scene: Scene, stop: int) -> None:
+    """Stopped before corrections begin, and after."""
+    whole, first = _trained(scene, TINY), _trained(scene, TINY, stop)
+    tensors, numbers = first.state()
+    second = Trainer(scene, TINY)
+    second.load({name: tensor.clone() for name, tensor in tensors.items()}, numbers)
+    while second.step < TINY.steps:
+        second.train_step()
+    expected, resumed = whole.state()[0], second.state()[0]
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+    assert float(expected["variant.corrections.tangents"].abs().max()) > 0
+
+
+def test_rows_find_their_frames_by_name(scene: Scene) -> None:
+    """A checkpoint read with other pictures: those in common keep code, correction and moments, new ones begin anew."""
+    train = scene.splits["train"]
+    old = _trained(replace(scene, splits={**scene.splits, "train": train[:12]}), TINY)
+    now = (train[15], *reversed(train[4:12]))
+    new = Trainer(replace(scene, splits={**scene.splits, "train": now}), TINY)
+    new.load(*old.state())
+    tensors, were = new.state()[0], old.state()[0]
+    for part in ("variant", "optimiser.first", "optimiser.steps", "optimiser.average"):
+        for name in ("per_image.codes", "corrections.tangents"):
+            row, before = tensors[f"{part}.{name}"], were[f"{part}.{name}"]
+            assert torch.equal(row[1:], before[4:].flip(0)) and not row[0].any()
+            assert before[4:].any()
+    assert torch.equal(tensors["variant.field.table"], were["variant.field.table"])
+    new.train_step()
+
+
+def test_rows_by_name_by_hand() -> None:
+    rows = checkpoint.rows_by_name(
+        torch.tensor([[1.0], [2.0]]),
+        ["a", "b"],
+        torch.tensor([[7.0], [8.0], [9.0]]),
+        ["c", "b", "d"],
+    )
+    assert rows.tolist() == [[7.0], [2.0], [9.0]]
+
+
+def test_a_scene_of_other_pictures_is_seen_in_the_trained_frame(scene: Scene) -> None:
+    """Other pictures, another norm frame; described by the first scene, cameras and box are the first's again."""
+    T = torch.diag(torch.tensor([0.5, 0.5, 0.5, 1.0]))
+    T[:3, 3] = torch.tensor([0.3, -0.2, 0.1])
+    splits = {
+        split: tuple(replace(f, camera=apply_similarity(T, f.camera)) for f in frames)
+        for split, frames in scene.splits.items()
+    }
+    other = replace(scene, splits=splits, T_norm_world=T, aabb=0.7 * scene.aabb)
+    back = as_described(other, describe_scene(scene))
+    for mine, theirs in zip(back.cameras("test"), scene.cameras("test"), strict=True):
+        torch.testing.assert_close(mine.T_world_camera, theirs.T_world_camera, atol=1e-6, rtol=0)
+    assert torch.equal(back.aabb, scene.aabb) and torch.equal(back.T_norm_world, torch.eye(4))
+    assert as_described(scene, describe_scene(scene)) is scene
+
+
+def test_each_checkpoint_says_what_was_corrected(scene: Scene, tmp_path: Path) -> None:
+    trainer = _trained(scene, TINY)
+    save(trainer, tmp_path)
+    written = json.loads((tmp_path / "corrections.json").read_text())
+    names = [frame.name for frame in scene.splits["train"]]
+    assert list(written["frames"]) == names
+    corrections = trainer.teacher().variant.corrections
+    corrected = [corrections.corrected(c, k) for k, c in enumerate(scene.cameras())]
+    angles, distances = differences(scene.cameras(), corrected)
+    assert written["rotation_degrees"]["max"] == pytest.approx(float(angles.max())) != 0
+    assert written["translation_norm_units"]["mean"] == pytest.approx(float(distances.mean()))
+    row = written["frames"][names[3]]
+    assert row["rotation_degrees"] == pytest.approx(float(angles[3]))
+    torch.testing.assert_close(torch.tensor(row["motion"]), corrections.motions()[3])  # pyright: ignore[reportCallIssue]
+
+
+def test_lost_poses_are_found_again(scene: Scene) -> None:
+    """Every training camera is turned by 2 degrees and shifted by 0.03: corrections undo most of it."""
+    truth, noise = (
+        scene.cameras(),
+        torch.randn(2, 24, 3, generator=torch.Generator().manual_seed(7)),
+    )
+    w, v = torch.nn.functional.normalize(noise, dim=-1)
+    motions = torch.cat([w * torch.deg2rad(torch.tensor(2.0)), v * 0.03], -1)
+    frames = [
+        replace(frame, camera=moved(frame.camera, motion))
+        for frame, motion in zip(scene.splits["train"], motions, strict=True)
+    ]
+    lost = replace(scene, splits={**scene.splits, "train": tuple(frames)})
+    psnr, angle = {}, {}
+    for name, corrections in {"on": replace(ON, start=20), "off": CorrectionsConfig()}.items():
+        config = replace(TINY, steps=300, corrections=corrections, per_image=PerImageConfig())
+        teacher = _trained(lost, config).teacher()
+        found = teacher.variant.corrections
+        now = [found.corrected(frame.camera, k) for k, frame in enumerate(frames)]
+        T = aligning_similarity(truth, now)
+        views = [replace(f, camera=apply_similarity(T, f.camera)) for f in scene.splits["test"]]
+        psnr[name] = sum(teacher.psnrs(views)) / len(views)
+        angles, distances = differences([apply_similarity(T, camera) for camera in truth], now)
+        angle[name] = float(angles.mean())
+        print(name, psnr[name], angle[name], distances.mean())
+    assert 0
