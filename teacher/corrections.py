@@ -114,7 +114,7 @@ class LearnedCameras(GivenCameras):
 
     def corrected(self, camera: Camera, frame: int) -> Camera:
         """The camera of training frame `frame`, corrected."""
-        return moved(camera, self.motions()[frame])
+        return moved(camera, self.motions()[frame].cpu())
 
     def aligned(self, camera: Camera) -> Camera:
         """`camera` moved by the similarity that takes the given training cameras onto the corrected ones."""
@@ -134,7 +134,7 @@ class LearnedCameras(GivenCameras):
         }
 
     def _moved(self) -> list[Camera]:
-        motions = self.motions()
+        motions = self.motions().cpu()
         return [moved(camera, motion) for camera, motion in zip(self.cameras, motions, strict=True)]
 
 

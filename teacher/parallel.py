@@ -79,16 +79,18 @@ class World:
 
     def share(self, tensors: Iterable[Tensor]) -> None:
         """Overwrite `tensors` by the first process's."""
-        for tensor in tensors if self.size > 1 else ():
+        for tensor in self._worth_sending(tensors):
             dist.broadcast(tensor.view(-1).view(torch.uint8), 0)  # as bytes: whatever type it has
 
     def add(self, tensors: Iterable[Tensor]) -> None:
         """Overwrite `tensors` by their sums over all processes: the same bits on each."""
-        if self.size > 1:
-            pending = [dist.all_reduce(tensor, async_op=True) for tensor in tensors]
-            for work in pending:
-                assert work is not None
-                work.wait()
+        sent = [dist.all_reduce(t, async_op=True) for t in self._worth_sending(tensors)]
+        for work in sent:
+            assert work is not None
+            work.wait()  # on a GPU, its stream waits, not this process
+
+    def _worth_sending(self, tensors: Iterable[Tensor]) -> list[Tensor]:
+        return [tensor for tensor in tensors if tensor.numel()] if self.size > 1 else []
 
     def wait(self) -> None:
         """Return when all processes have come here."""

@@ -52,8 +52,9 @@ def train(
         trainer.align()
         with interruption() as interrupted:
             _run(trainer, output, log, interrupted)
-        if world.first:
-            save(trainer, output)
+            if world.first:
+                save(trainer, output)
+            world.wait()  # when one process ends, torchrun ends the others
     if trainer.stopping and trainer.step < config.steps:
         _leave(world)
 

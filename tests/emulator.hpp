@@ -8,7 +8,8 @@
 //   - a warp's lanes, and a block's threads, come to the same operation, all of them
 //   - ldmatrix reads aligned rows within shared memory; nobody writes behind its end
 //   - warps run one at a time, each as far as it gets, in an order drawn from a seed, and so do
-//     blocks: a missing barrier shows up as a wrong result
+//     blocks: a missing barrier shows up as a wrong result; a warp that takes a number from an
+//     integer in global memory lets others go first, since they may share out work that way
 //   - shared memory begins as NaN
 //
 // A violated rule ends the launch, whose text says what was wrong.
@@ -109,6 +110,12 @@ static void together(const char* name, Brought& brought, const Work& work) {
   meet(warp, name, LANES, [&] { work((Brought**)warp.brought); });
 }
 
+static bool gave_way;  // the warp that runs
+static void give_way() {
+  gave_way = true;
+  pause();
+}
+
 static bool can_run(const Fibre& fibre) {
   return !fibre.finished && !(fibre.meeting && fibre.meeting->held == fibre.held);
 }
@@ -122,10 +129,11 @@ static void resume(int thread) {
 // Lets a warp get as far as it can; whether it got anywhere.
 static bool run_warp(int warp) {
   bool moved = false, again = true;
-  while (again && !*message) {
+  gave_way = false;
+  while (again && !gave_way && !*message) {
     again = false;
     unsigned turn = below(LANES);
-    for (int i = 0; i < LANES && !*message; i++) {
+    for (int i = 0; i < LANES && !gave_way && !*message; i++) {
       int thread = warp * LANES + (int)(i + turn) % LANES;
       if (!can_run(fibres[thread])) continue;
       resume(thread);
@@ -351,6 +359,12 @@ static inline unsigned __ballot_sync(unsigned mask, bool vote) {
   });
   return bits;
 }
+static inline int atomicAdd(int* at, int value) {
+  emulator::give_way();
+  int old = *at;
+  *at += value;
+  return old;
+}
 template <class Value>
 static Value atomicAdd(Value* at, Value value) {
   Value old = *at;
@@ -362,6 +376,7 @@ static inline int atomicMax(int* at, int value) {
   if (old < value) *at = value;
   return old;
 }
+static inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 static inline int __float_as_int(float x) {
   int bits;
   std::memcpy(&bits, &x, 4);

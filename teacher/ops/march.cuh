@@ -234,20 +234,27 @@ ALWAYS_INLINE bool occupied(const Walk& walk, const Grid& grid) {
   return walk.word >> bit & 1;
 }
 
+// One step: over what is empty, or onto one interval. Whether that has its middle in an occupied
+// cell; then it is [*t0, *t1].
+ALWAYS_INLINE bool look(Walk& walk, const Grid& grid, float* t0, float* t1) {
+  if (!(walk.middle() < walk.until)) enter(walk, grid);
+  if (walk.word == 0) {
+    skip_to(walk, walk.until);
+    return false;
+  }
+  bool found = occupied(walk, grid);
+  *t0 = walk.t;
+  *t1 = walk.end;
+  step(walk);
+  return found;
+}
+
+ALWAYS_INLINE bool ended(const Walk& walk) { return !(walk.middle() < walk.far); }
+
 // The next interval with its middle in an occupied cell, as [*t0, *t1]; false at the ray's end.
 ALWAYS_INLINE bool advance(Walk& walk, const Grid& grid, float* t0, float* t1) {
-  while (walk.middle() < walk.far) {
-    if (!(walk.middle() < walk.until)) enter(walk, grid);
-    if (walk.word == 0) {
-      skip_to(walk, walk.until);
-      continue;
-    }
-    bool found = occupied(walk, grid);
-    *t0 = walk.t;
-    *t1 = walk.end;
-    step(walk);
-    if (found) return true;
-  }
+  while (!ended(walk))
+    if (look(walk, grid, t0, t1)) return true;
   return false;
 }
 

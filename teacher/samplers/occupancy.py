@@ -103,11 +103,12 @@ class OccupancySampler(RaySampler):
     ) -> Sampling:
         """Packed samples of occupied space that the field leaves visible."""
         weights = self._weights(field)
-        if weights is not None and config.capacity is None:
+        if weights is not None:
             found = visible_samples(
                 *(rays.origins.detach(), rays.directions.detach(), jitter, self._space(), weights),
                 early_stop=config.early_stop,
                 cull=config.cull,
+                capacity=config.capacity,
             )
             return Sampling(found.samples, found.looked)
         room = None if config.capacity is None else _CANDIDATES * config.capacity

@@ -31,7 +31,7 @@ from teacher.ops.distortion import distortion
 from teacher.ops.distortion import reference as distortion_reference
 from teacher.ops.hash_encode import HashGrid, hash_encode
 from teacher.ops.hash_encode import reference as hash_reference
-from teacher.ops.occupancy import occupancy_update
+from teacher.ops.occupancy import occupancy_bits, occupancy_update
 from teacher.ops.occupancy import reference as occupancy_reference
 from teacher.ops.occupancy.morton import pack
 from teacher.ops.ray_march import ray_march
@@ -132,6 +132,7 @@ def cases() -> Iterator[tuple[str, Work, Work]]:
     yield "composite 2^18 samples, 3 channels", *composite_case()
     yield "distortion 2^18 samples", *distortion_case()
     yield "occupancy_update 128^3, 2^19 samples", *occupancy_case()
+    yield "occupancy_bits 128^3", *bits_case()
     yield "adam_step 6.1 M rows x 2, 30 % touched", *adam_case(0.3)
     yield "adam_step 6.1 M rows x 2, all touched", *adam_case(1.0)
 
@@ -198,11 +199,20 @@ def distortion_case() -> tuple[Work, Work]:
 
 def occupancy_case() -> tuple[Work, Work]:
     """One update, in place."""
-    density, indices = torch.rand(128, 128, 128), torch.randint(128**3, (2**19,))
+    density, indices = torch.rand(1, 128, 128, 128), torch.randint(128**3, (2**19,))
     inputs = (density, indices, torch.rand(2**19), 0.95)
     return (
         lambda: occupancy_update(*inputs),
         lambda: occupancy_reference.occupancy_update(*inputs),
+    )
+
+
+def bits_case() -> tuple[Work, Work]:
+    """A tenth of the cells are occupied."""
+    inputs = torch.rand(1, 128, 128, 128), torch.tensor(0.9)
+    return (
+        lambda: occupancy_bits(*inputs),
+        lambda: occupancy_reference.occupancy_bits(*inputs),
     )
 
 

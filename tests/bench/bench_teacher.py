@@ -37,6 +37,7 @@ from tests.bench.training import (
     alternate,
     finish,
     held_out,
+    planner,
     run_block,
     train_for,
 )
@@ -134,13 +135,18 @@ class Bench:
         for name, of_side in learned.items():
             for budget in self.budgets:
                 trainer = Trainer(scene, config) if name == "ours" else torch_trainer(scene, config)
-                seconds, steps = train_for(trainer, budget)
+                seconds, steps = train_for(trainer, budget, planner(trainer))
                 psnr = held_out(trainer, scene, config, frames)
                 of_side[f"{budget:g}"] = dataclasses.asdict(Learned(seconds, steps, psnr))
                 print(f"{name}, {budget:g} s: {steps} steps, {psnr:.2f} dB", flush=True)
         steps = learned["plain torch"][f"{max(self.budgets):g}"]["steps"]
         same = same_steps(scene, config, steps)
-        return {"psnr_at": learned, "ours_after_the_peers_steps": dataclasses.asdict(same)}
+        return {
+            "psnr_at": {budget: of["psnr"] for budget, of in learned["ours"].items()},
+            "peer_psnr_at": {budget: of["psnr"] for budget, of in learned["plain torch"].items()},
+            "learned": learned,
+            "ours_after_the_peers_steps": dataclasses.asdict(same),
+        }
 
     def _memory(self, scene: Scene, config: TrainConfig) -> dict[str, Any]:
         """Peak resident memory of a process that trains."""
@@ -308,7 +314,7 @@ def _reading(found: dict[str, Any]) -> str:
 
 def _budget_table(found: dict[str, Any]) -> str:
     rows = []
-    for name, of_side in found["psnr_at"].items():
+    for name, of_side in found["learned"].items():
         for budget, learned in of_side.items():
             rows.append([name, f"{budget} s", learned["steps"], f"{learned['psnr']:.2f}"])
     same = found["ours_after_the_peers_steps"]

@@ -110,6 +110,11 @@ class Batch:
     """Their directions, [n, 3]."""
 
     @property
+    def place(self) -> tuple[Space, FieldWeights]:
+        """Where rays go."""
+        return self.space, self.weights
+
+    @property
     def codes(self) -> Tensor:
         """No codes."""
         return self.samples.new_zeros(len(self.samples), 0)
@@ -145,10 +150,9 @@ def prepare(scene: Scene, config: TrainConfig, device: torch.device, steps: int)
     points = (found.midpoints(rays) * (0.5 / space.extent) + 0.5).clamp(0, 1)
     towards = rays.directions[found.ray_indices.long()]
     view = Cameras.stack([scene.splits["test"][0].camera]).to(device).image_rays(0)
-    return Batch(
-        *(weights, space, rays.origins, rays.directions, jitter),
-        *((view.origins, view.directions), points, towards),
-    )
+    picture = (view.origins, view.directions)
+    seen = (rays.origins, rays.directions, jitter, picture, points, towards)
+    return Batch(weights, space, *seen)
 
 
 def _detached(value: Any) -> Any:
@@ -175,7 +179,7 @@ def _matrix_rate(device: torch.device) -> tuple[float, str]:
 
 
 def _fma_rate(kernels: Kernels, mixed: bool) -> tuple[float, str]:
-    device, repeats, items = torch.device("cpu"), 1 << 17, torch.get_num_threads()
+    device, repeats, items = torch.device("cpu"), 1 << 21, torch.get_num_threads()
     macros = report.machine()
     out, lanes = torch.zeros(items), 16 if "avx512f" in macros else 8
     entry, each = "ceiling_fma", 2
@@ -219,7 +223,10 @@ def kernels(batch: Batch, device: torch.device) -> list[Measured]:
     weights, grid, points = batch.weights, batch.weights.grid, batch.samples
     n, rows = len(points), float(len(points) * 8 * grid.levels)
     inner, outer = (2.0 * sum(m.numel() for m in net) for net in weights[2:4])
-    time_of = lambda work: best(work, device)  # noqa: E731 - the same device throughout
+
+    def time_of(work: Callable[[], Any]) -> float:
+        return best(work, device)
+
     one_cell = points[:1].expand(n, 3).contiguous()
     grad = torch.randn(n, grid.width, device=device)
     with torch.no_grad():
@@ -271,38 +278,45 @@ def _whole_rays(
     flops: tuple[float, float],
 ) -> list[Measured]:
     """Choosing a training batch's samples, and rendering a picture; times of parts are per point."""
-    found = []
-    for name, (origins, directions) in (
-        ("visible_samples", (batch.origins, batch.directions)),
-        ("trace a picture", batch.picture),
-    ):
-        jitter = torch.full((len(origins),), 0.5, device=device)
-        arguments = (origins, directions, jitter, batch.space, batch.weights)
-        visible = visible_samples(*arguments)
-        looked, shaded = int(visible.looked), len(visible.samples)
-        if name == "visible_samples":
-            shaded, work = 0, lambda a=arguments: visible_samples(*a)
-        else:
-            codes = origins.new_zeros(len(origins), 0)
-            work = lambda o=origins, d=directions, c=codes, j=jitter: trace(  # noqa: E731
-                o, d, c, j, batch.space, batch.weights
-            )
-        ms, asked, coloured = best(work, device), looked * density_ms, shaded * colour_ms
-        where = (
-            f"density of {looked} places {asked:.2f} ms, colour of {shaded} {coloured:.2f} ms, "
-            f"marching and compositing {ms - asked - coloured:.2f} ms"
+    visible = visible_samples(batch.origins, batch.directions, batch.jitter, *batch.place)
+    looked = int(visible.looked)
+    choosing = best(
+        lambda: visible_samples(batch.origins, batch.directions, batch.jitter, *batch.place), device
+    )
+    origins, directions = batch.picture
+    middle = torch.full((len(origins),), 0.5, device=device)
+    codes = origins.new_zeros(len(origins), 0)
+    seen = visible_samples(origins, directions, middle, *batch.place)
+    shown = best(lambda: trace(origins, directions, codes, middle, *batch.place), device)
+    rows = 8.0 * batch.weights.grid.levels
+    counts = ((looked, 0), (int(seen.looked), len(seen.samples)))
+    return [
+        Measured(
+            name,
+            ms,
+            asked * flops[0] + shaded * flops[1],
+            rows * asked,
+            where=_split(ms, asked, asked * density_ms, shaded, shaded * colour_ms),
         )
-        rows = 8.0 * batch.weights.grid.levels * looked
-        found.append(Measured(name, ms, looked * flops[0] + shaded * flops[1], rows, where=where))
-    return found
+        for name, ms, (asked, shaded) in zip(
+            ("visible_samples", "trace a picture"), (choosing, shown), counts, strict=True
+        )
+    ]
+
+
+def _split(ms: float, asked: int, density: float, shaded: int, colour: float) -> str:
+    return (
+        f"as many densities ({asked}) alone {density:.2f} ms, colours ({shaded}) {colour:.2f} ms; "
+        f"marching, compositing and the difference {ms - density - colour:+.2f} ms"
+    )
 
 
 def _adam(weights: FieldWeights, device: torch.device) -> Measured:
     """A step over the whole table: seven passes over it, and two over the counts."""
     rows, features = weights.table.shape
-    state = [torch.rand(rows, features, device=device) for _ in range(4)]
+    p, g, m, v = torch.rand(4, rows, features, device=device)
     steps = torch.zeros(rows, dtype=torch.int32, device=device)
-    ms = best(lambda: adam_step(*state, steps, 1e-2), device)
+    ms = best(lambda: adam_step(p, g, m, v, steps, 1e-2), device)
     return Measured("adam_step", ms, copied=float(rows * (7 * 4 * features + 8)))
 
 

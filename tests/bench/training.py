@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -113,30 +114,46 @@ class Learned:
     """Mean over the views measured."""
 
 
-def train_for(trainer: Trainer, seconds: float) -> tuple[float, int]:
+class Trainable(Protocol):
+    """What can be trained against the clock."""
+
+    device: torch.device
+    step: int
+    runs_ahead: bool
+    """Whether steps are only queued, and the device is waited for every `READ_EVERY` of them."""
+
+    def train_step(self) -> object:
+        """Take a step."""
+        ...
+
+
+def train_for(trainer: Trainable, seconds: float, plan: Callable[[int], None]) -> tuple[float, int]:
     """Train a new trainer for `seconds`, on a schedule that ends with them; returns seconds and steps taken.
 
-    Nobody knows beforehand how many steps that will be: the schedule's length is corrected at every look at the clock
-    to what the steps so far took. Warm-up is a tenth of it where the preset's would be longer.
+    Nobody knows beforehand how many steps that will be: at every look at the clock, `plan` is told how many it will
+    have been at the rate so far.
     """
-    config, warmup = trainer.config, trainer.optimiser.config.warmup
-    every = READ_EVERY if trainer.runs_ahead else 1  # when the trainer waits for the device anyway
+    every = READ_EVERY if trainer.runs_ahead else 1
     wait(trainer.device)
     start = time.perf_counter()
     while (elapsed := time.perf_counter() - start) < seconds:
         if trainer.step and trainer.step % every == 0:
-            planned = max(trainer.step + 1, round(trainer.step * seconds / elapsed))
-            plan(trainer, config, planned, warmup)
+            plan(max(trainer.step + 1, round(trainer.step * seconds / elapsed)))
         trainer.train_step()
     wait(trainer.device)
     return time.perf_counter() - start, trainer.step
 
 
-def plan(trainer: Trainer, config: TrainConfig, steps: int, warmup: int) -> None:
-    """Have the schedule of `trainer` end after `steps`."""
-    trainer.config = dataclasses.replace(config, steps=steps)
-    shorter = min(warmup, max(1, steps // 10))
-    trainer.optimiser.config = dataclasses.replace(config.optimiser, warmup=shorter)
+def planner(trainer: Trainer) -> Callable[[int], None]:
+    """For `train_for`: sets the schedule's length; warm-up is a tenth of it where the preset's would be longer."""
+    config = trainer.config
+
+    def plan(steps: int) -> None:
+        trainer.config = dataclasses.replace(config, steps=steps)
+        warmup = min(config.optimiser.warmup, max(1, steps // 10))
+        trainer.optimiser.config = dataclasses.replace(config.optimiser, warmup=warmup)
+
+    return plan
 
 
 def held_out(trainer: Trainer, scene: Scene, config: TrainConfig, frames: Sequence[Frame]) -> float:

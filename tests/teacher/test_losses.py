@@ -9,6 +9,7 @@ from teacher.losses import LossConfig, colour_loss, opacity_entropy, total_loss
 from teacher.metrics import mse_to_psnr
 from teacher.rays import Samples
 from teacher.render import Rendering
+from teacher.samplers.base import Sampling
 
 
 def _rendering(rgba: torch.Tensor) -> Rendering:
@@ -18,7 +19,7 @@ def _rendering(rgba: torch.Tensor) -> Rendering:
         torch.zeros(0),
         torch.zeros(len(rgba) + 1, dtype=torch.int32),
     )
-    return Rendering(rgba, torch.zeros(len(rgba)), torch.zeros(0), empty, 0)
+    return Rendering(rgba, torch.zeros(len(rgba)), torch.zeros(0), Sampling(empty, 0))
 
 
 def test_small_errors_count_as_their_square_and_large_ones_linearly() -> None:

@@ -35,7 +35,7 @@ every_warp_way = pytest.mark.parametrize("way", WARP_WAYS)
 class Shape:
     """A field's shape."""
 
-    levels: int = 8
+    levels: int = 16
     features: int = 2
     width: int = 64
     density_layers: int = 1
@@ -64,7 +64,7 @@ class Shape:
 
 SHAPES = {
     "usual": Shape(),
-    "narrow, four features, two density layers": Shape(4, 4, 32, 2, 1, codes=8),
+    "narrow, four features, two density layers": Shape(12, 4, 32, 2, 1, codes=8),
     "eight features, padded": Shape(3, 8, 32, 1, 1, codes=3),
 }
 every_shape = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())

@@ -1,5 +1,7 @@
 """Marching against its reference, which lays out whole lattices, and against geometry by hand."""
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -204,6 +206,26 @@ def test_long_intervals_belong_to_coarse_cells(way: str, step: float, cascade: i
 
 
 @every_way
+def test_no_jump_goes_past_a_change_of_cascade(way: str) -> None:
+    """Through emptiness, in a cone whose intervals outgrow the small cells half-way through a block.
+
+    Cells of 1/16 in an empty cube, of 1/8 in a full one: intervals of t / 16 from t = 1 on are samples.
+    """
+    occupied = torch.zeros(2, 32, 32, 32, dtype=torch.bool)
+    occupied[1] = True
+    with running(way) as device:
+        o, d = torch.tensor([[[-0.9, 0.1, 0.1]], [[1.0, 0.0, 0.0]]], device=device)
+        bits, jitter = pack(occupied).to(device), torch.zeros(1, device=device)
+        samples = ray_march(o, d, bits, 0.9 * CUBE.to(device), 0.0, jitter, 0.01, 1 / 16, 99)
+    edges = [0.0]
+    while edges[-1] < 1.8:
+        edges.append(edges[-1] + max(edges[-1] / 16, 0.01))
+    inside = [a for a, b in itertools.pairwise(edges) if a > 1 and (a + b) / 2 < 1.8]
+    assert len(inside) > 8
+    assert samples.t_starts.tolist() == pytest.approx(inside)
+
+
+@every_way
 @pytest.mark.parametrize(
     ("capacity", "counts", "complete"),
     [
@@ -373,6 +395,17 @@ def test_a_camera_too_far_away_for_floats_sees_nothing(way: str) -> None:
         assert len(ray_march(*inputs, 0.0, 999)) == 0
         assert len(ray_march(*inputs, 1e-9, 999)) == 0
         assert 4 <= len(ray_march(*inputs, 1e-3, 999)) <= 8
+
+
+@every_way
+def test_a_lattice_too_fine_for_floats_has_no_samples(way: str) -> None:
+    """Steps of 10^-8 from behind the camera on: near its zero floats are fine enough, at -2 not."""
+    with running(way) as device:
+        full = torch.full((1, 64), 255, dtype=torch.uint8, device=device)
+        o, d = torch.tensor([[[0.999, 0.1, 0.1]], [[1.0, 0.0, 0.0]]], device=device)
+        jitter = torch.zeros(1, device=device)
+        samples = ray_march(o, d, full, CUBE.to(device), -3.0, jitter, 1e-8, 0.0, 99)
+    assert len(samples) == 0
 
 
 def test_wrong_inputs_are_refused() -> None:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from teacher.__main__ import main
 from teacher.config import from_plain, to_plain
 from teacher.errors import UserError
 from teacher.fields.base import Field, Query
@@ -311,6 +312,16 @@ def test_the_preset_survives_the_trip_to_disk_and_builds() -> None:
     assert read == config
     assert isinstance(read.sampler, ProposalConfig)
     assert read.field.domain == read.sampler.density.domain == Contracted()
+
+
+def test_the_command_line_offers_the_preset_and_its_sampler(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["python -m teacher", "train", "unbounded", "--help"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0
+    assert "--sampler.proposals" in capsys.readouterr().out
 
 
 def test_all_parameters_have_a_group_and_matrices_decay() -> None:

@@ -1,5 +1,6 @@
 """Training learns, is a function of its seed alone, and survives being killed."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -10,18 +11,22 @@ from pathlib import Path
 import pytest
 import torch
 
-from teacher import checkpoint
+from teacher import checkpoint, machine
 from teacher.__main__ import main
+from teacher.data import PixelPool, RayBatch
 from teacher.demo import write_demo_scene
 from teacher.errors import UserError, exit_on_user_error
 from teacher.evaluate import evaluate, render
 from teacher.fields.hash_grid import HashGridConfig
+from teacher.machine import Machine, pick_device
+from teacher.metrics import psnr
 from teacher.model import Teacher
 from teacher.ops.hash_encode import HashGrid
 from teacher.optimiser import OptimiserConfig
 from teacher.presets import DataConfig, TrainConfig
 from teacher.samplers.occupancy import OccupancyConfig
-from teacher.train import Trainer, train
+from teacher.train import train
+from teacher.trainer import READ_EVERY, Trainer
 
 TINY = TrainConfig(
     field=HashGridConfig(HashGrid(levels=4, features=4, log2_size=12, finest=64), width=16),
@@ -90,7 +95,9 @@ def test_another_seed_gives_another_model(data: DataConfig) -> None:
     a, b = (Trainer(data.load(), replace(TINY, seed=seed)) for seed in (0, 1))
     for trainer in (a, b):
         trainer.train_step()
-    assert not torch.equal(a.variant.state_dict()["field.table"], b.variant.state_dict()["field.table"])
+    assert not torch.equal(
+        a.variant.state_dict()["field.table"], b.variant.state_dict()["field.table"]
+    )
 
 
 def test_kill_minus_nine_and_the_same_command_again(data: DataConfig, tmp_path: Path) -> None:
@@ -113,6 +120,86 @@ def test_kill_minus_nine_and_the_same_command_again(data: DataConfig, tmp_path: 
     alone = [str(tmp_path / "alone") if "killed" in word else word for word in command]
     subprocess.run(alone, check=True, capture_output=True)
     assert _curve(tmp_path / "killed") == _curve(tmp_path / "alone")
+
+
+def test_a_signal_ends_training_after_a_whole_step(
+    data: DataConfig, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Raised in the middle of step 7: the next one is the last, and the run goes on as if it had not been stopped."""
+    draw = PixelPool.draw
+
+    def interrupted_draw(self: PixelPool, count: int, generator: torch.Generator) -> RayBatch:
+        if len(drawn) == 7:
+            signal.raise_signal(signal.SIGTERM)
+        drawn.append(count)
+        return draw(self, count, generator)
+
+    drawn: list[int] = []
+    monkeypatch.setattr(PixelPool, "draw", interrupted_draw)
+    with pytest.raises(KeyboardInterrupt):
+        train(data, TINY, tmp_path)
+    assert json.loads((tmp_path / "progress.json").read_text())["step"] == len(drawn) == 9
+    train(data, TINY, tmp_path)
+    assert _model(tmp_path) == _model(trained)
+
+
+def _model(run: Path) -> bytes:
+    return (run / "model.safetensors").read_bytes()
+
+
+def test_deterministic_runs_give_the_same_bytes(data: DataConfig, tmp_path: Path) -> None:
+    """And on a CPU those that a run gives anyway."""
+    runs = [tmp_path / name for name in ("one", "two", "anyway")]
+    config = replace(TINY, steps=40, eval_every=40)
+    try:
+        for run in runs:
+            train(data, config, run, Machine("cpu", deterministic=run is not runs[2]))
+            assert torch.are_deterministic_algorithms_enabled() == (run is not runs[2])
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert _model(runs[0]) == _model(runs[1]) == _model(runs[2])
+
+
+def test_a_gpu_that_is_not_there_is_an_error(
+    data: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="--device cpu"):
+        train(data, TINY, tmp_path / "run", Machine("cuda"))
+    assert pick_device("auto").type == "cpu"
+    assert not (tmp_path / "run").exists()
+
+
+def test_processes_of_a_machine_get_a_gpu_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there are."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(machine, "has_nvrtc", lambda: True)
+    for rank, expected in (("0", "cuda:0"), ("1", "cuda:1")):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        assert str(pick_device()) == expected
+        assert str(pick_device("cpu")) == "cpu"
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(UserError, match="at most 2, one for each GPU"):
+        pick_device()
+
+
+@pytest.mark.cuda
+def test_a_gpu_is_not_waited_for_and_its_teacher_renders_on_a_cpu(
+    data: DataConfig, tmp_path: Path
+) -> None:
+    trainer = Trainer(data.load(), replace(TINY, steps=64), "cuda")
+    while trainer.step < 64:
+        looks = trainer.step % READ_EVERY in (0, READ_EVERY - 1)
+        torch.cuda.set_sync_debug_mode("default" if looks else "error")
+        trainer.train_step()
+    torch.cuda.set_sync_debug_mode("default")
+    train(data, replace(TINY, steps=64), tmp_path, Machine("cuda"))
+    teachers = [Teacher.load(tmp_path, "cuda"), Teacher.load(tmp_path, "cpu")]
+    camera = teachers[0].scene.split("test")[0]
+    on_gpu, on_cpu = (teacher.render(camera).rgba for teacher in teachers)
+    assert on_gpu.device.type == "cpu"
+    assert psnr(on_gpu, on_cpu) > 40
 
 
 def _curve(run: Path) -> list[tuple[int, float]]:

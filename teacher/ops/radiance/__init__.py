@@ -64,6 +64,7 @@ def radiance(
     Raises:
         UserError: a tensor's type, shape, device or layout is not what the kernels read.
 
+    >>> from teacher.ops.hash_encode import HashGrid
     >>> grid = HashGrid(levels=2, features=2, log2_size=10, base=4, finest=16)
     >>> nets = (torch.zeros(16, 4),), (torch.zeros(3, 31),)
     >>> weights = FieldWeights(grid, torch.zeros(grid.entries, 2), *nets)

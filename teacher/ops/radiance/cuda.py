@@ -29,7 +29,11 @@ _FIXED_POINT = 2**28
 
 
 def fits(weights: FieldWeights) -> bool:
-    """Whether the kernels can run such a field on its GPU: layers of a multiple of 16, pairs of features."""
+    """Whether the kernels can run such a field on its GPU.
+
+    They want features in pairs, hidden layers of a multiple of 16, and in a block's shared memory the
+    networks and what a backward pass exchanges: 60 KiB for two layers of 64 behind 32 features.
+    """
     if not has_hidden_layers(weights) or weights.grid.features % 2:
         return False
     if len(weights.density_net[0]) % 16:
@@ -88,17 +92,18 @@ def backward_bytes(weights: FieldWeights) -> int:
 
 
 def _scale(density: Tensor, density_grad: Tensor, colour_grad: Tensor) -> Tensor:
-    """The power of two that makes the networks' largest upstream gradient one of [1, 2), [1].
+    """The power of two that brings the networks' largest upstream gradient to about 2^-4, [1].
 
-    Between layers gradients are float16, which ends at 6.1e-5 (with fewer digits 6.0e-8) and 65504.
-    Found in the bits of float32, without asking the GPU: 2^(127 - e) for an exponent of e.
+    Between layers gradients are float16, which ends at 6.1e-5 (with fewer digits 6.0e-8) and 65504:
+    from 2^-4 on there is room below for what is a millionth of it, and above for the sum of 2^18
+    such in one row of the table. Found in the bits of float32, without asking the GPU.
     """
     slope = density.clamp_min(math.exp(-MAX_LOG_DENSITY))
     # A sigmoid's slope is at most a quarter.
     peak = torch.maximum((density_grad * slope).abs().amax(), colour_grad.abs().amax() / 4)
     exponent = peak.reshape(1).view(torch.int32) >> 23
-    exponent = exponent.where(exponent < 255, 127)  # infinite or NaN: a scale of 1
-    return ((254 - exponent.clamp(1, 253)) << 23).view(torch.float32)
+    exponent = exponent.where(exponent < 255, 127)  # infinite or NaN: as for 1
+    return ((250 - exponent.clamp(1, 249)) << 23).view(torch.float32)
 
 
 def _words(net: Sequence[Tensor], inputs: int) -> int:

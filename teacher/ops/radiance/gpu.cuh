@@ -1,4 +1,5 @@
-// The fused field on a GPU: warps take 16 points at a time; blocks stay, and take turns.
+// The fused field on a GPU: warps take 16 points at a time; blocks stay, and take turns. A turn
+// ends with a __syncwarp(): matrix instructions want all lanes together, and stores part them.
 #include "radiance/warp.cuh"
 #include "radiance/backward.cuh"
 
@@ -82,6 +83,7 @@ WARP_ENTRY(THREADS, 2) radiance_density(
   for (i64 first = (i64)blockIdx.x * POINTS + 16 * warp_id(); first < n; first += step) {
     Rows rows(first, n);
     rows.store_density(field.inside(rows.encoded(field, table, points)), density);
+    __syncwarp();
   }
 }
 
@@ -104,13 +106,14 @@ WARP_ENTRY(THREADS, 2) radiance_forward(
     Fragment<ENCODED> x = rows.encoded(field, table, points);
     keep(x, encoded + kept_at(first));
     Inside inside = field.inside(x);
-    rows.store_density(inside, density);
     Sums<16> logits = field.outside(rows.inputs(inside.features, directions, codes));
+    rows.store_density(inside, density);
     UNROLL for (int i = 0; i < 4; i++) {
       int row = i / 2, channel = lane_id() % 4 * 2 + i % 2;
       if (rows.inside[row] && channel < 3)
         colour[rows.at[row] * 3 + channel] = sigmoid(logits.at[0][i]);
     }
+    __syncwarp();
   }
 }
 
@@ -229,6 +232,7 @@ WARP_ENTRY(THREADS, 1) radiance_backward(
       decode(field.levels, point, dx, row, table_sums, values, grad);
       if (points_grad) store_point(rows, row, grad, unscale, points, points_grad);
     }
+    __syncwarp();
   }
   float* own_sums = matrix_sums + (i64)blockIdx.x * (DensityNet::WEIGHTS + ColourNet::WEIGHTS);
   density_sums.store(own_sums, unscale);

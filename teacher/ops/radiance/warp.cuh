@@ -115,6 +115,22 @@ INLINE Fragment<OUT> hidden_layer(const u32* matrix, const Fragment<IN>& x) {
   return y;
 }
 
+// By all threads of the block: a float32 matrix [rows, columns] into float16 [HIGH, WIDE], where
+// its first column is column `shift`, with zeros around it.
+template <int HIGH, int WIDE>
+INLINE void put_matrix(u32* to, const float* from, int rows, int columns, int shift) {
+  ROLLED for (int i = threadIdx.x; i < HIGH * WIDE / 2; i += blockDim.x) {
+    int row = i / (WIDE / 2), pair = i % (WIDE / 2);
+    float value[2];
+    UNROLL for (int half = 0; half < 2; half++) {
+      int column = 2 * pair + half - shift;
+      bool is_weight = row < rows && column >= 0 && column < columns;
+      value[half] = is_weight ? from[row * columns + column] : 0;
+    }
+    to[row * words(WIDE) + pair] = pack(value[0], value[1]);
+  }
+}
+
 // A ReLU network without biases: matrices [WIDTH, COLUMNS], [WIDTH, WIDTH]..., [ROWS, WIDTH]. Its
 // inputs are padded to IN, with SHIFT zeros in front; its outputs to 16.
 template <int LAYERS_, int COLUMNS, int SHIFT, int ROWS>
@@ -142,28 +158,13 @@ struct Network {
 
   // By all threads of the block: float32 matrices, one behind the other, into shared memory.
   static INLINE_MEMBER Network load(u32* to, const float* from) {
-    put<WIDTH, IN>(to, from, WIDTH, COLUMNS, SHIFT);
+    put_matrix<WIDTH, IN>(to, from, WIDTH, COLUMNS, SHIFT);
     ROLLED for (int l = 1; l < LAYERS; l++)
-      put<WIDTH, WIDTH>(
-          to + MIDDLE + (l - 1) * WIDTH * words(WIDTH),
-          from + WIDTH * (COLUMNS + (l - 1) * WIDTH), WIDTH, WIDTH, 0);
-    put<OUT, WIDTH>(to + LAST, from + WEIGHTS - ROWS * WIDTH, ROWS, WIDTH, 0);
+      put_matrix<WIDTH, WIDTH>(
+          to + MIDDLE + (l - 1) * WIDTH * words(WIDTH), from + WIDTH * (COLUMNS + (l - 1) * WIDTH),
+          WIDTH, WIDTH, 0);
+    put_matrix<OUT, WIDTH>(to + LAST, from + WEIGHTS - ROWS * WIDTH, ROWS, WIDTH, 0);
     return {to};
-  }
-
-  // One matrix [rows, columns], with zeros around it.
-  template <int HIGH, int WIDE>
-  static INLINE_MEMBER void put(u32* to, const float* from, int rows, int columns, int shift) {
-    ROLLED for (int i = threadIdx.x; i < HIGH * WIDE / 2; i += blockDim.x) {
-      int row = i / (WIDE / 2), pair = i % (WIDE / 2);
-      float value[2];
-      for (int half = 0; half < 2; half++) {
-        int column = 2 * pair + half - shift;
-        bool is_weight = row < rows && column >= 0 && column < columns;
-        value[half] = is_weight ? from[row * columns + column] : 0;
-      }
-      to[row * words(WIDE) + pair] = pack(value[0], value[1]);
-    }
   }
 };
 

@@ -95,13 +95,13 @@ def ray_march(
     found = (counts, marks)
     launch.run(_KERNELS, "ray_march", device, rays, *inputs, *found, None, None, None, None)
     offsets, complete = reference.offsets(counts, capacity)
-    result = _allocate(origins, offsets, complete, capacity)
+    result = allocate(origins, offsets, complete, capacity)
     outputs = (result.offsets, result.ray_indices, result.t_starts, result.t_ends)
     launch.run(_KERNELS, "ray_march", device, rays, *inputs, *found, *outputs)
     return result
 
 
-def _allocate(
+def allocate(
     origins: Float[Tensor, "rays 3"],
     offsets: Int[Tensor, " rays_plus_one"],
     complete: Bool[Tensor, " rays"] | None,

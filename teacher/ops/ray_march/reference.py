@@ -45,7 +45,7 @@ def ray_march(
     bounds, complete = offsets(counts, capacity)
     index = torch.arange(len(origins), device=origins.device).repeat_interleave(counts).int()
     if capacity is not None:
-        index, starts, ends = (_fit(x, int(bounds[-1]), capacity) for x in (index, starts, ends))
+        index, starts, ends = (fit(x, int(bounds[-1]), capacity) for x in (index, starts, ends))
     return Samples(index, starts, ends, bounds, complete)
 
 
@@ -70,7 +70,7 @@ def offsets(
     return torch.nn.functional.pad(ends, (1, 0)), fits | (counts == 0)
 
 
-def _fit(values: Tensor, used: int, capacity: int) -> Tensor:
+def fit(values: Tensor, used: int, capacity: int) -> Tensor:
     """The first `used` of the values, in an array of length `capacity` that ends in zeros."""
     return torch.nn.functional.pad(values[:used], (0, capacity - used))
 
@@ -144,6 +144,8 @@ def _cascade(
     cells: int,
 ) -> Int[Tensor, "rays n"]:
     """The finest that holds the point and whose cells are not shorter than `length`, or the last."""
+    if cascades == 1:
+        return torch.zeros_like(length, dtype=torch.long)
     reach = points.abs().amax(-1)
     coarser = [(reach > 2**c) | (length > 2**c * 2 / cells) for c in range(cascades - 1)]
     return sum(coarser, torch.zeros_like(reach, dtype=torch.long))

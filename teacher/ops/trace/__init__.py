@@ -33,6 +33,7 @@ def visible_samples(
     weights: FieldWeights,
     early_stop: float = 1e-4,
     cull: float = 1e-4,
+    capacity: int | None = None,
 ) -> Visible:
     """The samples of `ray_march` that a field leaves visible; not differentiable.
 
@@ -44,12 +45,29 @@ def visible_samples(
         weights: the field, over the cube of the grid's outermost cascade.
         early_stop: a ray ends where less than this of its light is left.
         cull: samples of no more weight than this are left out.
+        capacity: no more than this in all, as in `ray_march`: arrays then have that length, and
+            nothing waits for a GPU.
 
     Raises:
-        UserError: a tensor's type, shape, device or layout is not what the kernels read.
+        UserError: a tensor's type, shape, device or layout is not what the kernels read, or the
+            capacity is negative.
+
+    >>> from teacher.ops.hash_encode import HashGrid
+    >>> grid = HashGrid(levels=1, features=2, log2_size=9, base=4, finest=4)
+    >>> nets = (torch.ones(8, 2), torch.ones(16, 8)), (torch.ones(8, 31), torch.ones(3, 8))
+    >>> fog = FieldWeights(grid, torch.ones(grid.entries, 2), *nets)  # density e^15 everywhere
+    >>> full = torch.full((1, 64), 255, dtype=torch.uint8)
+    >>> box = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
+    >>> o, d = torch.tensor([[-2.0, 0.1, 0.1]]), torch.tensor([[1.0, 0.0, 0.0]])
+    >>> space = Space(full, box, near=0.0, step=0.25, cone_angle=0.0, max_samples=100)
+    >>> visible_samples(o, d, torch.zeros(1), space, fog).samples.t_starts
+    tensor([1.])
     """
     _check(origins, directions, jitter, space)
-    arguments = (origins, directions, jitter, space, weights, early_stop, cull)
+    if capacity is not None and capacity < 0:
+        remedy = "give the room for samples, or None for as much as they need"
+        raise UserError("visible_samples: capacity", str(capacity), ">= 0", remedy)
+    arguments = (origins, directions, jitter, space, weights, early_stop, cull, capacity)
     kernels = _backend(origins.device, weights)
     return (kernels or reference).visible_samples(*arguments)
 

@@ -208,7 +208,8 @@ ENTRY trace_visible(
   }
 }
 
-// Items are groups. Moves what `trace_visible` found to where each ray's samples belong.
+// Items are groups. Moves what `trace_visible` found to where each ray's samples belong, if there
+// is room for them.
 ENTRY trace_gather(
     i64 items,
     i64 rays,
@@ -224,6 +225,7 @@ ENTRY trace_gather(
     for (int r = 0; r < count; r++) next[r] = offsets[first + r];
     for (i64 i = 0; i < found[item]->count; i++) {
       Found::Sample sample = found[item]->samples[i];
+      if (next[sample.ray] == offsets[first + sample.ray + 1]) continue;
       int at = next[sample.ray]++;
       ray_indices[at] = (int)first + sample.ray;
       starts[at] = sample.t0;

@@ -8,9 +8,9 @@ from teacher.ops.hash_encode import layout_tensor
 from teacher.ops.occupancy.morton import cells_of
 from teacher.ops.radiance.cpu import flat, kernels_for
 from teacher.ops.radiance.reference import FieldWeights
-from teacher.ops.ray_march.reference import largest_step
+from teacher.ops.ray_march import allocate
+from teacher.ops.ray_march.reference import largest_step, offsets
 from teacher.ops.trace.reference import Space, Traced, Visible
-from teacher.rays import Samples
 
 _GROUP = 128
 """GROUP of cpu.cuh."""
@@ -24,6 +24,7 @@ def visible_samples(
     weights: FieldWeights,
     early_stop: float,
     cull: float,
+    capacity: int | None,
 ) -> Visible:
     """See `teacher.ops.trace.visible_samples`."""
     rays = len(origins)
@@ -31,17 +32,17 @@ def visible_samples(
     counts = torch.empty(rays, dtype=torch.int32)
     looked, found = torch.zeros(groups, dtype=torch.int64), torch.zeros(groups, dtype=torch.int64)
     kernels = kernels_for("trace", weights)
-    inputs = (origins, directions, jitter, *_scene(space, weights, flat(weights.density_net)))
+    table, matrices = weights.table.detach(), flat(weights.density_net)
+    inputs = (origins, directions, jitter, *scene(space, weights, table, matrices))
     limits = (float(early_stop), float(cull))
     outputs = (counts, looked, found)
     launch.run(kernels, "trace_visible", origins.device, groups, rays, *inputs, *limits, *outputs)
-    offsets = torch.zeros(rays + 1, dtype=torch.int32)
-    torch.cumsum(counts, 0, dtype=torch.int32, out=offsets[1:])
-    n = int(offsets[-1])
-    index, starts, ends = offsets.new_empty(n), origins.new_empty(n), origins.new_empty(n)
-    outputs = (found, index, starts, ends)
-    launch.run(kernels, "trace_gather", origins.device, groups, rays, offsets, *outputs)
-    return Visible(Samples(index, starts, ends, offsets), looked.sum())
+    samples = allocate(origins, *offsets(counts, capacity), capacity)
+    outputs = (samples.ray_indices, samples.t_starts, samples.t_ends)
+    launch.run(
+        kernels, "trace_gather", origins.device, groups, rays, samples.offsets, found, *outputs
+    )
+    return Visible(samples, looked.sum())
 
 
 def trace(
@@ -59,21 +60,25 @@ def trace(
     groups = -(-rays // _GROUP)
     rgba, depth = origins.new_empty(rays, 4), origins.new_empty(rays)
     looked = torch.zeros(groups, dtype=torch.int64)
-    matrices = flat((*weights.density_net, *weights.colour_net))
-    inputs = (origins, directions, jitter, *_scene(space, weights, matrices))
+    table, matrices = weights.table.detach(), flat((*weights.density_net, *weights.colour_net))
+    inputs = (origins, directions, jitter, *scene(space, weights, table, matrices))
     rest = (float(early_stop), float(cull), codes, rgba, depth, looked)
     kernels = kernels_for("trace", weights)
     launch.run(kernels, "trace_render", origins.device, groups, rays, *inputs, *rest)
     return Traced(rgba, depth, looked.sum())
 
 
-def _scene(
-    space: Space, weights: FieldWeights, matrices: Tensor
+def lattice(space: Space) -> tuple[Tensor | int | float, ...]:
+    """What kernels want to know to march."""
+    cells, cascades, step = cells_of(space.bits), len(space.bits), float(space.step)
+    largest = float(largest_step(cells, cascades, step))
+    near, cone_angle = float(space.near), float(space.cone_angle)
+    return (space.bits, cells, cascades, space.aabb, near, step, cone_angle, largest)
+
+
+def scene(
+    space: Space, weights: FieldWeights, table: Tensor, matrices: Tensor
 ) -> tuple[Tensor | int | float, ...]:
-    """What both kernels want to know of space and field."""
-    cells, step = cells_of(space.bits), float(space.step)
-    march = (space.bits, cells, len(space.bits), space.aabb, float(space.near), step)
-    largest = largest_step(cells, len(space.bits), step)
-    lattice = (float(space.cone_angle), float(largest), space.max_samples)
+    """What kernels want to know of space and field; `table` and `matrices` as they read them."""
     layout = layout_tensor(weights.grid, space.bits.device)
-    return (*march, *lattice, 0.5 / space.extent, layout, weights.table.detach(), matrices)
+    return (*lattice(space), space.max_samples, 0.5 / space.extent, layout, table, matrices)

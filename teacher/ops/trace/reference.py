@@ -8,7 +8,7 @@ from torch import Tensor
 
 from teacher.ops.composite.reference import composite
 from teacher.ops.radiance.reference import FieldWeights, point_density, radiance
-from teacher.ops.ray_march.reference import ray_march
+from teacher.ops.ray_march.reference import fit, offsets, ray_march
 from teacher.rays import Samples
 
 
@@ -53,13 +53,18 @@ def visible_samples(
     weights: FieldWeights,
     early_stop: float = 1e-4,
     cull: float = 1e-4,
+    capacity: int | None = None,
 ) -> Visible:
     """As `teacher.ops.trace`, for any device."""
     samples, weight, _ = _weigh(origins, directions, jitter, space, weights, early_stop)
-    keep = weight > cull
-    before = torch.nn.functional.pad(keep.cumsum(0, dtype=torch.int32), (1, 0))
-    parts = (samples.ray_indices[keep], samples.t_starts[keep], samples.t_ends[keep])
-    return Visible(Samples(*parts, before[samples.offsets.long()]), torch.tensor(len(samples)))
+    visible = weight > cull
+    before = torch.nn.functional.pad(visible.cumsum(0, dtype=torch.int32), (1, 0))
+    bounds, complete = offsets(before[samples.offsets.long()].diff(), capacity)
+    used = int(bounds[-1])
+    room = used if capacity is None else capacity
+    found = (samples.ray_indices, samples.t_starts, samples.t_ends)
+    index, starts, ends = (fit(x[visible], used, room) for x in found)
+    return Visible(Samples(index, starts, ends, bounds, complete), torch.tensor(len(samples)))
 
 
 def trace(

@@ -82,7 +82,7 @@ class TorchGridField(HashGridField):
                 x = torch.relu(x @ matrix.T)
             return x @ last.T
 
-    def on_cube(self) -> FieldWeights | None:
+    def on_cube(self, extent: float) -> FieldWeights | None:
         """Nothing for fused kernels."""
         return None
 
