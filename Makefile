@@ -29,7 +29,7 @@ export OMP_WAIT_POLICY ?= passive
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: demo teacher student export web serve summary test lint types test-python test-viewer test-browser \
-        test-cuda bench browser figure clean help
+        test-cuda bench bench-cuda browser figure clean help
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
@@ -131,10 +131,19 @@ figure: $(RUN)/site/index.html browser
 test-cuda: .venv/.installed-dev
 	$(BIN)/pytest -m cuda
 
-# --- studies: minutes each, results in runs/bench and docs/benchmarks.md ---
+# --- studies: minutes each, results in runs/bench and docs/benchmarks.md; on a machine that does nothing else ---
+
+# Where the tables go; empty: they are only printed.
+BENCH_ARGS ?= --write
 
 bench: .venv/.installed-dev
 	$(BIN)/python tests/bench/bench_ops.py --output runs/bench/ops.json
+	$(BIN)/python -m tests.bench.bench_teacher $(BENCH_ARGS)
+	$(BIN)/python -m tests.bench.kernel_report $(BENCH_ARGS)
+
+# BENCH_ARGS="--data path/to/lego --write" for the figures that others publish.
+bench-cuda: .venv/.installed
+	$(BIN)/python -m tests.bench.bench_cuda $(BENCH_ARGS)
 
 clean:
 	rm -rf .venv $(VIEWER)/node_modules $(VIEWER)/dist

@@ -74,6 +74,7 @@ def evaluate(
         "background": background,
         "width": camera.width,
         "height": camera.height,
+        "cameras": "given" if teacher.variant.corrections.exact else "aligned with the corrected",
         **_training(run),
         "mean": average([row["metrics"] for row in rows]),
         "seconds_per_view": sum(row["seconds"] for row in rows) / len(rows),

@@ -83,7 +83,8 @@ def total_loss(
     """The loss to minimise, and the mean squared colour error for the log (without gradient).
 
     Rendering and target (premultiplied RGBA) are put over the same `background`: where the target is transparent,
-    only alpha 0 matches a background that is random. Means are over the rays that got all of their samples.
+    only alpha 0 matches a background that is random. Means are over the rays before any that did not
+    fit into the batch.
     """
     truth = composite_over(target, background)
     rgba, share = _complete_rays(rendering, truth)
@@ -102,12 +103,12 @@ def total_loss(
 def _complete_rays(
     rendering: Rendering, truth: Float[Tensor, "rays 3"]
 ) -> tuple[Float[Tensor, "rays 4"], Float[Tensor, ""] | float]:
-    """What rays see, and which share of them did fit into the batch; the others have no samples.
+    """What rays see, and which share of them is before any that did not fit into the batch.
 
-    Those are given the right answer, so that they add nothing to a mean over rays and have no gradient: to leave them
-    out would take a look at which they are.
+    The others are given the right answer, so that they add nothing to a mean over rays and have no gradient: leaving
+    them out would take a look at which they are.
     """
-    complete = rendering.sampling.samples.complete
+    complete = rendering.sampling.samples.before_overflow()
     if complete is None:
         return rendering.rgba, 1.0
     right = torch.nn.functional.pad(truth, (0, 1), value=1.0)

@@ -28,7 +28,7 @@ class Numbers(NamedTuple):
     candidates: int
     """Places that the field's density was asked for in order to choose these."""
     complete: int
-    """Rays that got all of their samples: those that the loss looks at."""
+    """Rays before any that did not get all of its samples: those that the loss looks at."""
     stop: bool
     """Whether a process was asked to stop."""
 
@@ -51,7 +51,7 @@ class Outcome:
         loss: Float[Tensor, ""], mse: Float[Tensor, ""], rays: int, sampling: Sampling, stop: bool
     ) -> "Outcome":
         """A step of this process on `rays` rays, with their mean `loss` and squared error."""
-        fits, samples = sampling.samples.complete, sampling.samples.offsets[-1]
+        fits, samples = sampling.samples.before_overflow(), sampling.samples.offsets[-1]
         complete = rays if fits is None else fits.sum()
         sums = (loss.double() * complete, mse.double() * complete)
         values = torch.zeros(len(Numbers._fields), dtype=torch.float64, device=loss.device)

@@ -39,6 +39,13 @@ class Samples:
     def __len__(self) -> int:
         return self.t_starts.shape[0]
 
+    def before_overflow(self) -> Bool[Tensor, " rays"] | None:
+        """With a fixed capacity: the rays before the first that did not fit.
+
+        Behind it only rays without samples are complete: a mean over all complete ones would favour emptiness.
+        """
+        return None if self.complete is None else self.complete.int().cumprod(0).bool()
+
     def midpoints(self, rays: Rays) -> Float[Tensor, "samples 3"]:
         """Centre of each interval, in the rays' frame."""
         t = 0.5 * (self.t_starts + self.t_ends)

@@ -31,7 +31,8 @@ def cameras_around(count: int, size: int = 12, seed: int = 0) -> list[Camera]:
     targets = 0.1 * torch.randn(count, 3, generator=generator)
     places = torch.nn.functional.normalize(torch.randn(count, 3, generator=generator), dim=-1) * 2.5
     poses = [look_at(place, target) for place, target in zip(places, targets, strict=True)]
-    return [Camera(pose, *(1.2 * size,) * 2, *(size / 2,) * 2, size, size) for pose in poses]
+    focal, centre = 1.2 * size, 0.5 * size
+    return [Camera(pose, focal, focal, centre, centre, size, size) for pose in poses]
 
 
 class Clouds(RadianceField):

@@ -8,8 +8,8 @@
 //   - a warp's lanes, and a block's threads, come to the same operation, all of them
 //   - ldmatrix reads aligned rows within shared memory; nobody writes behind its end
 //   - warps run one at a time, each as far as it gets, in an order drawn from a seed, and so do
-//     blocks: a missing barrier shows up as a wrong result; a warp that takes a number from an
-//     integer in global memory lets others go first, since they may share out work that way
+//     blocks: a missing barrier shows up as a wrong result; a warp lets others go on after
+//     __syncwarp, and before it takes its share of work from a counter (atomicAdd of an int)
 //   - shared memory begins as NaN
 //
 // A violated rule ends the launch, whose text says what was wrong.
@@ -327,6 +327,7 @@ static inline void __syncthreads() {
 static inline void __syncwarp() {
   int nothing = 0;
   emulator::together("__syncwarp", nothing, [](int**) {});
+  if (emulator::current % emulator::LANES == 0) emulator::give_way();
 }
 template <class Value, class Choose>
 static Value exchange(const char* name, unsigned mask, Value value, int choice, Choose choose) {

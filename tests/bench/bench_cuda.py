@@ -1,7 +1,8 @@
 """The teacher on a GPU, beside nerfacc in the same run: one command, a few minutes, a table and a JSON file.
 
     python -m tests.bench.bench_cuda --data runs/bench/lego                 everything but the long budget
-    python -m tests.bench.bench_cuda --data runs/bench/lego --sections training budgets --budgets 300
+    python -m tests.bench.bench_cuda --data runs/bench/lego --sections budgets --budgets 300 --output x.json
+    python -m tests.bench.bench_cuda --merge runs/bench/cuda.json x.json --write
 
 Without --data the built-in scene is rendered at 800 px first (minutes of a CPU). A section that fails is reported, and
 the others go on. Needs nothing but what the teacher imports; nerfacc, tiny-cuda-nn and nvcc only for the peer.
@@ -26,7 +27,7 @@ import torch
 
 from teacher.demo import write_demo_scene
 from teacher.errors import UserError, exit_on_user_error
-from teacher.files import write_json
+from teacher.files import read_json, write_json
 from teacher.machine import pick_device
 from teacher.model import Teacher
 from teacher.presets import PRESETS, DataConfig, TrainConfig
@@ -281,16 +282,31 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--device", default="cuda", choices=("cuda", "cpu"))
     add("--output", type=Path, default=report.FOLDER / "cuda.json")
     add("--write", action="store_true", help="put the tables into docs/benchmarks.md")
+    add(
+        "--merge", nargs="+", type=Path, help="measure nothing: tables of these JSON files together"
+    )
     return parser.parse_args(arguments)
+
+
+def merged(files: Sequence[Path]) -> dict[str, Any]:
+    """What several calls found on one machine: of two sections the later counts, budgets add up."""
+    found: dict[str, Any] = {}
+    for path in files:
+        more = read_json(path, "a benchmark's figures", "run the benchmark with --output")
+        for side, of_side in found.get("psnr_at", {}).items():
+            if "psnr_at" in more:
+                more["psnr_at"][side] = of_side | more["psnr_at"].get(side, {})
+        found |= more | {"errors": found.get("errors", {}) | more["errors"]}
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write."""
     options = parse(arguments)
-    found = Bench(options).run()
+    found = merged(options.merge) if options.merge else Bench(options).run()
     write_json(options.output, found)
     if os.environ.get("OUT"):  # what a lent machine sends back
-        write_json(Path(os.environ["OUT"]) / "cuda.json", found)
+        write_json(Path(os.environ["OUT"]) / options.output.name, found)
     text = cuda_tables.markdown(found)
     print(text)
     if options.write:

@@ -235,13 +235,17 @@ def kernels(batch: Batch, device: torch.device) -> list[Measured]:
         density = time_of(lambda: point_density(points, weights))
         forward = time_of(lambda: radiance(points, batch.towards, batch.codes, weights))
         table = time_of(lambda: table_gradient(grid, points, weights.table, grad))
-    backward = time_of(_backward(batch)) - forward
+    backward = time_of(_backward(batch, points)) - forward
     waits = f"rows that are not in the first cache cost {max(0.0, encode - near):.2f} ms"
     nets = f"networks {forward - encode:.2f} ms, encoding {encode:.2f} ms"
+    back = f"table's gradient {table:.2f} ms, networks {backward - table:.2f} ms"
+    inside = f"encoding {encode:.2f} ms"
+    if device.type == "cuda":  # there the field encodes by code of its own, from a float16 table
+        inside, nets, back = _inside_on_gpu(batch, one_cell, device)
     return [
         Measured("hash_encode", encode, rows=rows, where=waits),
         Measured("table_gradient", table, rows=rows, adds=True),
-        Measured("point_density", density, inner * n, rows, where=f"encoding {encode:.2f} ms"),
+        Measured("point_density", density, inner * n, rows, where=inside),
         Measured("radiance forward", forward, (inner + outer) * n, rows, where=nets),
         Measured(
             "radiance backward",
@@ -249,22 +253,40 @@ def kernels(batch: Batch, device: torch.device) -> list[Measured]:
             3 * (inner + outer) * n,
             rows,
             adds=True,
-            where=f"table's gradient {table:.2f} ms, networks {backward - table:.2f} ms",
+            where=back,
         ),
         *_whole_rays(batch, device, density / n, (forward - density) / n, (inner, outer)),
         _adam(weights, device),
     ]
 
 
-def _backward(batch: Batch) -> Callable[[], Any]:
-    """Forward and backward of the field, to all its weights."""
+def _inside_on_gpu(batch: Batch, one_cell: Tensor, device: torch.device) -> tuple[str, str, str]:
+    """What can be told apart of density, forward and backward from outside."""
+    weights, codes = batch.weights, batch.codes
+    anywhere = torch.rand_like(one_cell)
+    with torch.no_grad():
+        density = best(lambda: point_density(one_cell, weights), device)
+        forward = best(lambda: radiance(one_cell, batch.towards, codes, weights), device)
+        half = best(weights.table.half, device)
+        random = best(lambda: radiance(anywhere, batch.towards, codes, weights), device)
+    spread = best(_backward(batch, anywhere), device) - random
+    converts = f"of it the table to float16 {half:.3f} ms"
+    return (
+        f"on points of one cell {density:.3f} ms, {converts}",
+        f"on points of one cell {forward:.3f} ms, {converts}",
+        f"on points spread at random {spread:.3f} ms (fewer sums in one place, more memory)",
+    )
+
+
+def _backward(batch: Batch, points: Tensor) -> Callable[[], Any]:
+    """Forward and backward of the field at `points`, to all its weights."""
     table = batch.weights.table.clone().requires_grad_()
     nets = [tuple(m.clone().requires_grad_() for m in net) for net in batch.weights[2:4]]
     weights = batch.weights._replace(table=table, density_net=nets[0], colour_net=nets[1])
     inputs = [table, *nets[0], *nets[1]]
 
     def work() -> Any:
-        density, colour = radiance(batch.samples, batch.towards, batch.codes, weights)
+        density, colour = radiance(points, batch.towards, batch.codes, weights)
         return torch.autograd.grad((density, colour), inputs, (torch.ones_like(density), colour))
 
     return work

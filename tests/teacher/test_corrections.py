@@ -107,7 +107,7 @@ class Score(nn.Module):
         self.target = torch.rand(len(pixels), 4, generator=generator)
 
     def forward(self) -> Float[Tensor, ""]:
-        kind = self.variant.corrections.gauge.dtype
+        kind = next(self.parameters()).dtype
         rays = Rays(self.rays.origins.to(kind), self.rays.directions.to(kind))
         rendering = self.variant.render_batch(rays, self.frames, torch.zeros(len(rays)))
         return (rendering.rgba - self.target).square().sum()

@@ -7,6 +7,7 @@ import itertools
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ KERNELS = {
     "occupancy": [Kernels("occupancy")],
     "radiance": [_field(2, 64, (1, 2), 0), _field(4, 32, (1, 1), 8, DETERMINISTIC=1)],
     "ray_march": [Kernels("ray_march", exact=True)],
+    "trace": [replace(_field(2, 64, (1, 2), 3), op="trace", exact=True)],
 }
 """What is compiled for each op: the constants that are used."""
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from teacher import trainer as trainer_module
 from teacher.corrections import CorrectionsConfig
 from teacher.demo import write_demo_scene
+from teacher.fields.domains import Contracted, Cube, Domain
 from teacher.fields.hash_grid import HashGridConfig
 from teacher.losses import total_loss
 from teacher.ops.hash_encode import HashGrid
@@ -58,9 +59,18 @@ def _running_ahead(scene: Scene, config: TrainConfig = TINY) -> Trainer:
     return trainer
 
 
-def test_between_looks_a_step_waits_for_nothing(scene: Scene) -> None:
-    """Fifteen steps, with an update of the average, on tensors whose values may not be read."""
-    trainer = _running_ahead(scene)
+# A field over the occupancy grid's cube is traced by one kernel, any other is marched through, looked at and culled.
+EVERY_FIELD = pytest.mark.parametrize("domain", [Cube(), Contracted()], ids=["traced", "marched"])
+
+
+def _with(domain: Domain) -> TrainConfig:
+    return replace(TINY, field=replace(TINY.field, domain=domain))
+
+
+@EVERY_FIELD
+def test_between_looks_a_step_waits_for_nothing(scene: Scene, domain: Domain) -> None:
+    """Fourteen steps, with an update of the average, on tensors whose values may not be read."""
+    trainer = _running_ahead(scene, _with(domain))
     trainer.train_step()  # looks at the grid
     with not_waiting():
         outcomes = [trainer.train_step() for _ in range(READ_EVERY - 2)]
@@ -70,16 +80,20 @@ def test_between_looks_a_step_waits_for_nothing(scene: Scene) -> None:
         trainer.train_step()  # reads its counts
 
 
-@pytest.mark.parametrize("sampler", [TINY.sampler, PROPOSALS], ids=["occupancy", "proposal"])
+@pytest.mark.parametrize(
+    ("sampler", "domain"),
+    [(TINY.sampler, Cube()), (TINY.sampler, Contracted()), (PROPOSALS, Contracted())],
+    ids=["traced", "marched", "proposal"],
+)
 def test_a_gpu_s_step_needs_no_value(
-    scene: Scene, sampler: OccupancyConfig | ProposalConfig
+    scene: Scene, sampler: OccupancyConfig | ProposalConfig, domain: Domain
 ) -> None:
     """The path of CUDA tensors, on tensors that have no values: everything is on the device, nothing is read."""
     with (
         gpu_without_values() as device,
         patch.object(trainer_module, "generator_for", lambda *key: torch.Generator()),
     ):
-        trainer = Trainer(scene, replace(TINY, sampler=sampler), device)
+        trainer = Trainer(scene, replace(_with(domain), sampler=sampler), device)
         trainer.step = 1  # the first step looks at the grid
         trainer.train_step()  # tables that are sent once
         with not_waiting():
@@ -107,10 +121,11 @@ def test_the_guard_sees_what_waits() -> None:
                 waits()
 
 
-def test_enough_room_changes_nothing(scene: Scene) -> None:
+@EVERY_FIELD
+def test_enough_room_changes_nothing(scene: Scene, domain: Domain) -> None:
     """Gradients of a step whose samples lie in longer arrays; the rest of them is looked at by nobody."""
-    gradients, counts = [], []
-    for trainer in (Trainer(scene, TINY), _running_ahead(scene)):
+    gradients, counts, config = [], [], _with(domain)
+    for trainer in (Trainer(scene, config), _running_ahead(scene, config)):
         generator = generator_for(0, 0)
         trainer.variant.update(0, generator)
         with uninitialised_is_nan():
@@ -143,9 +158,10 @@ def _assert_close(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=tolerance)
 
 
-def test_rays_that_do_not_fit_teach_nothing(scene: Scene) -> None:
+@EVERY_FIELD
+def test_rays_that_do_not_fit_teach_nothing(scene: Scene, domain: Domain) -> None:
     """With room for some of the rays, loss and gradients are those of a batch of these rays alone."""
-    trainer = Trainer(scene, TINY)
+    trainer = Trainer(scene, _with(domain))
     generator = generator_for(0, 0)
     trainer.variant.update(0, generator)
     batch = trainer.pool.draw(64, generator)
@@ -161,9 +177,10 @@ def test_rays_that_do_not_fit_teach_nothing(scene: Scene) -> None:
         return [loss.detach(), mse, gradient], rendering.sampling.samples
 
     some, samples = learned(slice(64), 500)
-    assert samples.complete is not None and len(samples) == 500
-    fitting = int(samples.complete.sum())
-    assert 0 < fitting < 64 and samples.complete[:fitting].all()
+    fits = samples.before_overflow()
+    assert fits is not None and len(samples) == 500
+    fitting = int(fits.sum())
+    assert 0 < fitting < 64 and fits[:fitting].all()
     alone, packed = learned(slice(fitting), None)
     assert torch.equal(samples.offsets[: fitting + 1], packed.offsets)
     _assert_close(samples.t_starts[: len(packed)], packed.t_starts)

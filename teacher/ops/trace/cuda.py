@@ -30,7 +30,7 @@ _BLOCKS = 2
 """Blocks of a multiprocessor: as many as their registers leave room for."""
 _POINTS_BYTES = 4 * 32 * 3
 """Points of gpu.cuh, which each warp has."""
-_DESK_BYTES = _POINTS_BYTES + 4 * 32 * (1 + 1 + 9 + 5)
+_DESK_BYTES = _POINTS_BYTES + 4 * 32 * (1 + 1 + 9)
 """Picture::Desk of gpu.cuh, likewise."""
 
 
