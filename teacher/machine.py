@@ -1,7 +1,8 @@
 """Where a stage runs: on which device, and whether its results must repeat to the last bit.
 
-Precision: a CPU computes in float32 throughout. On a GPU the field's table, matrices and activations are float16 where
-they are multiplied; parameters, moments, gradients and all sums are float32.
+Precision: parameters, moments and all sums are float32. What the field's networks multiply, matrices and what flows
+between layers, is float16 on a GPU (as is the table) and bfloat16 on CPUs with AVX-512 BF16, unless the field's `mixed`
+says no; elsewhere it is float32.
 
 Determinism: on a CPU runs repeat bit for bit, whatever the flag says (with the same number of threads). On a GPU sums
 by atomic additions come in another order every time; `deterministic` asks torch and the kernels for ones that do not.

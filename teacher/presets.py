@@ -123,7 +123,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
         ),
     ),
     "unbounded": (
-        "photographs of a place, however far it reaches, at about 250 px, six minutes on two CPU cores; a GPU has room "
+        "photographs of a place, however far it reaches, at about 250 px, five minutes of a CPU core; a GPU has room "
         "for --sampler.proposals 256 96 --sampler.samples 48 --sampler.finest 256 512 --field.grid.log2-size 20 "
         "--samples-per-step 262144 --steps 20000",
         TrainConfig(

@@ -29,7 +29,6 @@ from teacher.demo import write_demo_scene
 from teacher.errors import UserError, exit_on_user_error
 from teacher.files import read_json, write_json
 from teacher.machine import pick_device
-from teacher.model import Teacher
 from teacher.presets import PRESETS, DataConfig, TrainConfig
 from teacher.scene import Frame, Scene
 from teacher.trainer import Trainer
@@ -154,8 +153,7 @@ class Bench:
     def rendering(self) -> dict[str, Any]:
         """Frames per second at the test views' size."""
         trainer = self.trained or self._quickly_trained()
-        variant = trainer.teacher().variant
-        teacher = Teacher(variant, trainer.teacher().scene)
+        teacher = trainer.teacher()
         sides: dict[str, Callable[[Frame], Any]] = {"ours": lambda f: teacher.render(f.camera)}
         if self.peer:
             sides["nerfacc"] = lambda f, peer=self.peer: peer.render(f.camera)

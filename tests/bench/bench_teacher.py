@@ -31,6 +31,7 @@ from teacher.variant import Variant
 from tests.bench import peak_memory, report, roofline
 from tests.bench.peers.torch_grid import go_on_from, torch_trainer
 from tests.bench.training import (
+    BLOCK,
     Block,
     Learned,
     Pair,
@@ -55,6 +56,8 @@ class Bench:
     """Scene in NeRF-synthetic layout; the built-in one is rendered there if there is none."""
     preset: str = "demo"
     """Preset that is trained."""
+    steps: int = 0
+    """Steps of its run, to try the benchmark out; 0: the preset's own."""
     output: Path = report.FOLDER / "cpu.json"
     """JSON file to write."""
     write: bool = False
@@ -79,6 +82,7 @@ class Bench:
         torch.set_num_threads(self.threads)
         found: dict[str, Any] = report.provenance()
         scene, config = self._scene(), PRESETS[self.preset][1]
+        config = dataclasses.replace(config, steps=self.steps or config.steps)
         found |= describe(scene, self.preset, config)
         for section in self.sections:
             start = time.perf_counter()
@@ -186,8 +190,8 @@ def _warm_up(scene: Scene, config: TrainConfig) -> None:
 
 def _whole_run(ours: Trainer, scene: Scene, stages: int) -> tuple[float, dict[str, list[Pair]]]:
     """Train the preset; its own seconds, and what the peers did beside it at each stage."""
-    block, steps = 16, ours.config.steps
-    at = [steps * (2 * k + 1) // (2 * stages) // block * block for k in range(stages)]
+    steps = ours.config.steps
+    at = [steps * (2 * k + 1) // (2 * stages) // BLOCK * BLOCK for k in range(stages)]
     peers = {name: torch_trainer(scene, ours.config, tuned) for name, tuned in PEERS.items()}
     seconds, pairs = 0.0, {name: [] for name in PEERS}
     for stage in at:

@@ -8,7 +8,7 @@ Everything is compiled from nothing: the cache of compiled kernels is not looked
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -43,18 +43,19 @@ class Compiled(NamedTuple):
 def kernels_of(config: TrainConfig) -> Iterator[Kernels]:
     """Every module that training and rendering with `config` can load on a GPU."""
     weights = meta_weights(config.field, config.per_image.size)
-    yield kernels_for("radiance", weights)
+    fused, features = kernels_for("radiance", weights), config.field.grid.features
+    yield fused
     if isinstance(config.sampler, OccupancyConfig):
-        yield kernels_for("trace", weights)
-        yield Kernels("ray_march", exact=True)
+        yield replace(fused, op="trace", exact=True)
         yield Kernels("occupancy")
     if isinstance(config.sampler, ProposalConfig):
         grid = config.sampler.density.grid
         yield Kernels("hash_encode", (("DIMS", 3), ("FEATURES", grid.features)))
-        yield Kernels("adam", (("FEATURES", grid.features),))
-    yield from (Kernels("composite", (("CHANNELS", channels),)) for channels in (0, 3))
+        yield Kernels("composite", (("CHANNELS", 0),))
+        yield from (Kernels("adam", (("FEATURES", f),)) for f in {grid.features} - {features})
+    yield Kernels("composite", (("CHANNELS", 3),))
     yield Kernels("distortion")
-    yield from (Kernels("adam", (("FEATURES", f),)) for f in (0, config.field.grid.features))
+    yield from (Kernels("adam", (("FEATURES", f),)) for f in (0, features))
 
 
 def meta_weights(config: HashGridConfig, codes: int) -> FieldWeights:
@@ -96,6 +97,17 @@ def seconds(compiled: Report) -> dict[str, float]:
     return {chip: sum(of[chip].seconds for of in compiled.values()) for chip in chips}
 
 
+def seconds_of_presets(
+    found: dict[Kernels, list[str]], compiled: Report, chip: str
+) -> dict[str, float]:
+    """CPU seconds that a user of each preset waits for on one chip, once."""
+    waits: dict[str, float] = {}
+    for kernels, of in compiled.items():
+        for preset in found[kernels]:
+            waits[preset] = waits.get(preset, 0.0) + of[chip].seconds
+    return waits
+
+
 def spills(compiled: Report, architecture: str = "sm_90") -> list[str]:
     """Entry points of hot ops that use local memory."""
     return [
@@ -113,8 +125,14 @@ def markdown(found: dict[Kernels, list[str]], compiled: Report) -> str:
     chips = list(taken)
     each = ", ".join(f"{chip} {taken[chip]:.1f}" for chip in chips)
     spilling = spills(compiled)
+    shown = "sm_90" if "sm_90" in chips else chips[0]
+    waits = seconds_of_presets(found, compiled, shown)
+    waiting = ", ".join(f"`{preset}` {wait:.1f} s" for preset, wait in waits.items())
     rows = [
-        [f"`{kernels.op}`", _constants(kernels), ", ".join(found[kernels]), entry, *cells]
+        [
+            *(f"`{kernels.op}`", _constants(kernels), ", ".join(found[kernels])),
+            *(of[shown].seconds, entry, *cells),
+        ]
         for kernels, of in compiled.items()
         for entry, cells in _entries(of, chips)
     ]
@@ -123,8 +141,9 @@ def markdown(found: dict[Kernels, list[str]], compiled: Report) -> str:
             f"`python -m tests.bench.kernel_report --write`, commit {report.commit()}: {len(compiled)} modules × "
             f"{len(chips)} chips from nothing in {sum(taken.values()):.1f} s of one core ({each}). Cells: registers "
             "per thread, + bytes of static shared memory per block (s), + bytes of local memory per thread (l). "
+            f"A preset's modules on {shown} alone: {waiting}. "
             f"Hot kernels that use local memory on sm_90: {'; '.join(spilling) or 'none'}.",
-            report.table(("op", "constants", "presets", "entry", *chips), rows),
+            report.table(("op", "constants", "presets", f"s, {shown}", "entry", *chips), rows),
             "Dynamic shared memory of a block: " + "; ".join(_dynamic(found)) + ".",
         ]
     )

@@ -1,9 +1,11 @@
 """The benchmarks' own logic, and that their lines run: a GPU's time is too short for typing errors."""
 
+import dataclasses
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -13,13 +15,20 @@ import torch
 
 from teacher.datasets import load_scene
 from teacher.errors import UserError, exit_on_user_error
+from teacher.fields.hash_grid import HashGridConfig
 from teacher.ops import build, launch
 from teacher.ops.build import Kernels
+from teacher.ops.hash_encode import HashGrid
 from teacher.presets import PRESETS
+from teacher.samplers.density_grid import DensityGridConfig
+from teacher.samplers.occupancy import OccupancyConfig
+from teacher.samplers.proposal import ProposalConfig
 from teacher.trainer import Trainer
 from tests.bench import bench_cuda, first_step, kernel_report, report
 from tests.bench.peers import nerfacc_occ
 from tests.bench.training import train_for
+from tests.emulator import emulated
+from tests.kernels import running
 from tests.scenes import all_round, ellipsoid_shots, write_blender
 
 LACKING = ("tyro", "av", "flip_evaluator", "beartype", "torchmetrics")
@@ -132,26 +141,49 @@ def test_calls_add_up(tmp_path: Path) -> None:
     assert both["errors"] == {"a": "why", "b": "why"}
 
 
-def test_the_report_lists_what_training_loads(data: Path) -> None:
-    """Training and rendering with a preset start no kernel that its list lacks."""
+PROPOSALS = ProposalConfig(
+    samples=4,
+    proposals=(8,),
+    finest=(16,),
+    density=DensityGridConfig(HashGrid(levels=2, features=2, log2_size=8)),
+)
+
+
+@pytest.mark.parametrize("sampler", [OccupancyConfig(resolution=16, step=0.05), PROPOSALS])
+def test_the_report_lists_what_a_gpu_loads(
+    data: Path, sampler: OccupancyConfig | ProposalConfig
+) -> None:
+    """Training and rendering on an emulated GPU start the modules of the list, and no others."""
     if build.compiler() is None:
         pytest.skip("no C++ compiler on this machine")
-    config = PRESETS["demo"][1]
+    grid = HashGrid(levels=4, features=4, log2_size=10, base=4, finest=64)
+    config = dataclasses.replace(
+        PRESETS["demo"][1],
+        field=HashGridConfig(grid, width=16),
+        sampler=sampler,
+        samples_per_step=64,
+        first_rays=128,
+    )
     started: set[Kernels] = set()
-    run = launch.run
+    scene = load_scene(data)
+    # Kernels for single threads, and those for whole warps.
+    with running("gpu threads"), emulated():
+        with (
+            patch.object(launch, "run", _recorded(launch.run, started)),
+            patch.object(launch, "run_blocks", _recorded(launch.run_blocks, started)),
+        ):
+            trainer = Trainer(scene, config)
+            trainer.train_step()
+            trainer.teacher().render(scene.splits["test"][0].camera)
+    assert started == set(kernel_report.kernels_of(config))
 
+
+def _recorded(start: Callable[..., None], started: set[Kernels]) -> Callable[..., None]:
     def recorded(kernels: Kernels, *arguments: Any) -> None:
         started.add(kernels)
-        run(kernels, *arguments)
+        start(kernels, *arguments)
 
-    trainer = Trainer(load_scene(data), config)
-    with patch.object(launch, "run", recorded):
-        trainer.train_step()
-        trainer.teacher().render(trainer.scene.splits["test"][0].camera)
-    # On a CPU the table's gradient is hash_encode's; on a GPU it is in the fused kernel.
-    table = Kernels("hash_encode", (("DIMS", 3), ("FEATURES", config.field.grid.features)))
-    assert started - {table} <= set(kernel_report.kernels_of(config))
-    assert started & {k for k in kernel_report.kernels_of(config) if k.op == "radiance"}
+    return recorded
 
 
 @pytest.mark.skipif(not build.has_nvrtc(), reason="NVRTC is not installed (extra: nvrtc)")

@@ -109,6 +109,23 @@ def test_adam_is_the_products_where_every_row_has_a_gradient() -> None:
         assert discrepancy(theirs, ours) < 1e-5
 
 
+def test_a_peer_that_follows_stands_where_it_is_led(scene: Scene) -> None:
+    """Weights, occupancy, average, moments and step are the product's."""
+    ours, peer = Trainer(scene, tiny()), torch_trainer(scene, tiny())
+    for _ in range(9):
+        ours.train_step()
+    go_on_from(peer, ours)
+    assert (peer.step, peer.rays) == (9, ours.rays)
+    for name, value in ours.variant.state_dict().items():
+        assert torch.equal(peer.variant.state_dict()[name], value), name
+    adam: Any = peer.optimiser
+    for name, parameter in peer.variant.named_parameters():
+        if parameter.numel():
+            theirs = ours.optimiser.state()
+            assert torch.equal(adam.averaged()[name], theirs[f"average.{name}"])
+            assert torch.equal(adam._adam.state[parameter]["exp_avg_sq"], theirs[f"second.{name}"])
+
+
 def test_a_peer_that_follows_takes_the_same_steps(scene: Scene) -> None:
     """The same rays and samples; the first step's error to rounding, a block's to some percent."""
     config = tiny()

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -10,7 +10,14 @@ from torch import Tensor
 
 from teacher.errors import UserError
 from teacher.ops.hash_encode import HashGrid
-from teacher.ops.radiance import FieldWeights, cpu, point_density, radiance, reference
+from teacher.ops.radiance import (
+    FieldWeights,
+    Radiance,
+    cpu,
+    point_density,
+    radiance,
+    reference,
+)
 from tests.kernels import assert_agree, discrepancy, running, slope, threads
 
 GRID = HashGrid(levels=4, features=4, log2_size=9, base=4, finest=40)
@@ -80,9 +87,10 @@ def _cast(weights: FieldWeights, dtype: torch.dtype, grad: bool = False) -> Fiel
     return FieldWeights(weights.grid, leaf(weights.table), density_net, colour_net, weights.mixed)
 
 
-def _with_grads(op: object, weights: FieldWeights, inputs: Sequence[Tensor]) -> list[Tensor]:
+def _with_grads(
+    op: Callable[..., Radiance], weights: FieldWeights, inputs: Sequence[Tensor]
+) -> list[Tensor]:
     """Density, colour, and the gradients of a random sum of them by all inputs and weights."""
-    assert callable(op)
     weights = _cast(weights, inputs[0].dtype, grad=True)
     inputs = [x.clone().requires_grad_() for x in inputs]
     generator = torch.Generator().manual_seed(2)
@@ -174,7 +182,8 @@ def test_gradients_are_slopes(way: str) -> None:
         given[index] = value
         matrices = given[4:]
         changed = FieldWeights(GRID, given[3], tuple(matrices[:2]), tuple(matrices[2:]))
-        found = reference.radiance(*given[:3], changed)
+        points, directions, codes = given[:3]
+        found = reference.radiance(points, directions, codes, changed)
         return sum(((y * w).sum() for y, w in zip(found, wanted, strict=True)), torch.zeros(()))
 
     for index, gradient in enumerate(gradients):

@@ -143,13 +143,8 @@ def test_rays_that_hit_nothing_see_nothing(way: str) -> None:
     with running(way):
         seen = trace(origins, directions, torch.zeros(2, 0), torch.zeros(2), _space(), _weights())
         found = visible_samples(origins, directions, torch.zeros(2), _space(), _weights())
-        none = trace(
-            *(x[:0] for x in (origins, directions)),
-            torch.zeros(0, 0),
-            torch.zeros(0),
-            _space(),
-            _weights(),
-        )
+        nothing = origins[:0]
+        none = trace(nothing, nothing, torch.zeros(0, 0), torch.zeros(0), _space(), _weights())
     assert not seen.rgba.any() and not seen.depth.any()
     assert found.samples.offsets.tolist() == [0, 0, 0]
     assert none.rgba.shape == (0, 4)

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -31,6 +30,7 @@ from teacher.outcome import Numbers, Outcome
 from teacher.parallel import World, joined
 from teacher.per_image import PerImageConfig
 from teacher.presets import DataConfig, TrainConfig
+from teacher.rays import Rays
 from teacher.samplers.occupancy import OccupancyConfig
 from teacher.seeds import generator_for
 from teacher.train import train
@@ -132,7 +132,7 @@ def test_gradients_are_those_of_one_process_with_all_rays(folder: Path) -> None:
         parts.append((*drawn, *noise))
     assert not torch.equal(parts[0][0], parts[1][0][: RAYS[0]]), "processes draw rays of their own"
     origins, directions, frames, rgba, jitter, background = map(torch.cat, zip(*parts, strict=True))
-    rays = replace(batch.rays, origins=origins, directions=directions)
+    rays = Rays(origins, directions)
     rendering = trainer.variant.render_batch(rays, frames, jitter)
     loss, mse = total_loss(rendering, rgba, background, TINY.loss)
     loss.backward()

@@ -11,7 +11,6 @@
 constexpr int WARPS = 8, THREADS = 32 * WARPS;
 constexpr u32 ALL_LANES = 0xffffffffu;
 constexpr int NONE = -1;
-constexpr int LOOKS = 4;  // between two counts of the lanes that still look for a sample
 // A round goes on while more than one in so many lanes looks for its sample: when lanes wait for
 // others, so does the field, and where they do not, it is asked about fewer points than it could.
 constexpr int PATIENCE = 4;
@@ -33,14 +32,15 @@ struct Scene {
   int* next;  // the first ray that no lane has taken
 
   INLINE_MEMBER bool begin(march::Walk& walk, i64 r) const {
-    return march::begin(walk, grid, lattice, origins + r * 3, directions + r * 3, box, near, jitter[r]);
+    const float *origin = origins + r * 3, *direction = directions + r * 3;
+    return march::begin(walk, grid, lattice, origin, direction, box, near, jitter[r]);
   }
 };
 
 // What a lane follows.
 struct Ray {
-  int index;  // or NONE
-  int left;   // samples that it may still look at
+  int index;    // or NONE
+  int left;     // samples that it may still look at
   float light;  // how much of it comes from behind what was passed
   march::Walk walk;
 };
@@ -87,11 +87,11 @@ INLINE u32 look_ahead(Ray& ray, const Scene& scene, Sight& sight, bool& more, Sa
   do {
     if (more) more = take_rays(ray, scene, sight);
     if (ray.index != NONE && !has_sample) {
-      ROLLED for (int i = 0; i < LOOKS && !has_sample && !is_over(ray, scene); i++)
-        has_sample = march::look(ray.walk, scene.grid, &sample.t0, &sample.t1);
-      if (!has_sample && is_over(ray, scene)) {
+      if (is_over(ray, scene)) {
         sight.end(ray.index);
         ray.index = NONE;
+      } else {
+        has_sample = march::look(ray.walk, scene.grid, &sample.t0, &sample.t1);
       }
     }
     found = lanes_where(has_sample);
@@ -109,22 +109,27 @@ struct Round {
       : count(::count(found)),
         slot(found >> lane_id() & 1 ? rank_among(found) : NONE) {}
 
-  // The slots of the lane's two points in a tile; beyond the end: the last one.
-  INLINE_MEMBER void slots(int tile, int (&to)[2]) const {
-    UNROLL for (int row = 0; row < 2; row++) {
-      int at = 16 * tile + lane_id() / 4 + 8 * row;
-      to[row] = at < count ? at : count - 1;
-    }
-  }
-
-  INLINE_MEMBER bool is_in(int tile) const { return slot != NONE && slot / 16 == tile; }
-
   // The value of the lane's sample, from each lane's `rows`: those of the lanes with that `t`.
   INLINE_MEMBER float value_of(const float (&rows)[2], int t) const {
     int from = slot % 8 * 4 + t;
     float low = __shfl_sync(ALL_LANES, rows[0], from);
     float high = __shfl_sync(ALL_LANES, rows[1], from);
     return slot % 16 < 8 ? low : high;
+  }
+};
+
+// Sixteen of them.
+struct Tile {
+  const Round& round;
+  int first;
+
+  // Whether it has the lane's sample. (No tile has NONE.)
+  INLINE_MEMBER bool has_own() const { return (round.slot & ~15) == first; }
+
+  // Of one of the lane's two points; beyond the end: the last one.
+  INLINE_MEMBER int slot_of(int row) const {
+    int at = first + lane_id() / 4 + 8 * row;
+    return at < round.count ? at : round.count - 1;
   }
 };
 
@@ -139,11 +144,11 @@ INLINE float pass(Ray& ray, const Sample& sample, float density) {
 
 // Follows rays to their ends, until there are no more; returns how many samples were looked at.
 template <class Sight>
-INLINE i64 follow_rays(const Scene& scene, const Field& field, Points& points, Sight& sight) {
+INLINE u32 follow_rays(const Scene& scene, const Field& field, Points& points, Sight& sight) {
   Ray ray;
   ray.index = NONE;
   Sample sample;
-  i64 looked = 0;
+  u32 looked = 0;
   for (bool more = true;;) {
     Round round(look_ahead(ray, scene, sight, more, sample));
     if (!round.count) return looked;
@@ -158,25 +163,22 @@ INLINE i64 follow_rays(const Scene& scene, const Field& field, Points& points, S
     }
     looked += round.count;
     __syncwarp();
-    ROLLED for (int tile = 0; 16 * tile < round.count; tile++) {
-      int slots[2];
+    ROLLED for (int first = 0; first < round.count; first += 16) {
+      Tile tile = {round, first};
       float own[2][3];
-      round.slots(tile, slots);
       UNROLL for (int row = 0; row < 2; row++)
-        UNROLL for (int d = 0; d < 3; d++) own[row][d] = points[slots[row]][d];
+        UNROLL for (int d = 0; d < 3; d++) own[row][d] = points[tile.slot_of(row)][d];
       Inside inside = field.inside(encode(field.levels, scene.table, own));
       float raw = round.value_of(inside.raw, 0), weight = 0;
-      bool is_here = round.is_in(tile);
-      if (is_here) weight = pass(ray, sample, density_of(raw));
-      bool is_seen = weight > scene.cull;
-      sight.see(ray, sample, is_here, is_seen, weight, round, slots, inside.features);
+      if (tile.has_own()) weight = pass(ray, sample, density_of(raw));
+      sight.see(ray, sample, weight, weight > scene.cull, tile, inside.features);
       __syncwarp();  // the next round's points come after all of these were read
     }
   }
 }
 
 // The sum over all warps, of which each lane has its warp's.
-INLINE void add_up(i64 looked, u64* sum) {
+INLINE void add_up(u32 looked, u64* sum) {
   if (lane_id() == 0) atomicAdd(sum, (u64)looked);
 }
 
@@ -185,9 +187,9 @@ struct Picture {
   // What the warp's lanes have to know of each other's rays and samples.
   struct Desk {
     Points points;
-    int owner[32];          // the lane that follows the ray of a slot's sample
-    int index[32];          // of the ray that a lane follows
-    u32 harmonics[32][9];   // of that ray's direction, float16; the ninth is for other banks
+    int owner[32];         // the lane that follows the ray of a slot's sample
+    int index[32];         // of the ray that a lane follows
+    u32 harmonics[32][9];  // of that ray's direction, float16; the ninth is for other banks
   };
   const Field& field;
   Desk& desk;
@@ -216,11 +218,11 @@ struct Picture {
 
   // What the colour network takes of the rays of the lane's two points.
   INLINE_MEMBER Fragment<ColourNet::IN> inputs(
-      const Fragment<16>& features, const int (&slots)[2]) const {
+      const Fragment<16>& features, const Tile& tile) const {
     Fragment<16> harmonics;
     const float* own_codes[2];
     UNROLL for (int row = 0; row < 2; row++) {
-      int owner = desk.owner[slots[row]];
+      int owner = desk.owner[tile.slot_of(row)];
       UNROLL for (int half = 0; half < 2; half++)
         harmonics.at[0][2 * half + row] = desk.harmonics[owner][4 * half + lane_id() % 4];
       own_codes[row] = codes + (i64)desk.index[owner] * CODES;
@@ -231,20 +233,18 @@ struct Picture {
   INLINE_MEMBER void see(
       const Ray&,
       const Sample& sample,
-      bool,
-      bool is_seen,
       float weight,
-      const Round& round,
-      const int (&slots)[2],
+      bool is_seen,
+      const Tile& tile,
       const Fragment<16>& features) {
     if (!lanes_where(is_seen)) return;
-    Sums<16> logits = field.outside(inputs(features, slots));
+    Sums<16> logits = field.outside(inputs(features, tile));
     weight = is_seen ? weight : 0;
     alpha += weight;
     depth += weight * (0.5f * (sample.t0 + sample.t1));
     UNROLL for (int c = 0; c < 3; c++) {
       float rows[2] = {logits.at[0][c % 2], logits.at[0][2 + c % 2]};
-      float logit = round.value_of(rows, c / 2);
+      float logit = tile.round.value_of(rows, c / 2);
       if (is_seen) colour[c] += weight * sigmoid(logit);
     }
   }
@@ -274,13 +274,11 @@ struct Finds {
   INLINE_MEMBER void see(
       const Ray& ray,
       const Sample& sample,
-      bool is_here,
-      bool is_seen,
       float,
-      const Round&,
-      const int (&)[2],
+      bool is_seen,
+      const Tile& tile,
       const Fragment<16>&) {
-    if (!is_here || !(seen || is_seen)) return;
+    if (!tile.has_own() || !(seen || is_seen)) return;
     if (!seen) marks[ray.index] = march::mark(ray.walk, sample.t0);
     seen += is_seen;
     word |= (u32)is_seen << passed % 32;
@@ -310,11 +308,11 @@ WARP_ENTRY(THREADS, 2) trace_render(
     const float* __restrict__ matrices,  // both networks'
     float early_stop,
     float cull,
-    int* __restrict__ next,                       // zero
-    u64* __restrict__ looked,      // zero
-    const float* __restrict__ codes,              // [rays, CODES]
-    float* __restrict__ rgba,                     // [rays, 4]
-    float* __restrict__ depth) {                  // [rays]
+    int* __restrict__ next,           // zero
+    u64* __restrict__ looked,         // zero
+    const float* __restrict__ codes,  // [rays, CODES]
+    float* __restrict__ rgba,         // [rays, 4]
+    float* __restrict__ depth) {      // [rays]
   Field field = load_field<true>(dynamic_shared(), layout, matrices);
   Scene scene = {(int)rays, origins, directions, jitter, march::grid_of(bits, cells, cascades),
                  march::lattice_of(step, cone_angle, largest), box, near, (int)most, to_unit, table,
@@ -345,11 +343,11 @@ WARP_ENTRY(THREADS, 2) trace_visible(
     const float* __restrict__ matrices,  // the density network's
     float early_stop,
     float cull,
-    int* __restrict__ next,                   // zero
-    u64* __restrict__ looked,  // zero
-    int* __restrict__ counts,                 // [rays]
-    float* __restrict__ marks,                // [rays]
-    u32* __restrict__ seen,                   // [rays, words]
+    int* __restrict__ next,     // zero
+    u64* __restrict__ looked,   // zero
+    int* __restrict__ counts,   // [rays]
+    float* __restrict__ marks,  // [rays]
+    u32* __restrict__ seen,     // [rays, words]
     i64 words) {
   Field field = load_field<false>(dynamic_shared(), layout, matrices);
   Scene scene = {(int)rays, origins, directions, jitter, march::grid_of(bits, cells, cascades),
@@ -361,7 +359,8 @@ WARP_ENTRY(THREADS, 2) trace_visible(
   add_up(follow_rays(scene, field, points, finds), looked);
 }
 
-// One thread per ray: writes the samples that trace_visible saw. It marches again, but asks no field.
+// One thread per ray: writes the samples that trace_visible saw. It marches again, to the same
+// samples bit for bit, but asks no field.
 WARP_ENTRY(THREADS, 2) trace_gather(
     i64 rays,
     const float* __restrict__ origins,     // [rays, 3]
