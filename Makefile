@@ -137,7 +137,7 @@ test-cuda: .venv/.installed-dev
 BENCH_ARGS ?= --write
 
 bench: .venv/.installed-dev
-	$(BIN)/python tests/bench/bench_ops.py --output runs/bench/ops.json
+	$(BIN)/python tests/bench/bench_ops.py --output runs/bench/ops.json $(BENCH_ARGS)
 	$(BIN)/python -m tests.bench.bench_teacher $(BENCH_ARGS)
 	$(BIN)/python -m tests.bench.kernel_report $(BENCH_ARGS)
 

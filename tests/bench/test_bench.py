@@ -59,7 +59,7 @@ def test_a_section_is_replaced_and_nothing_else(tmp_path: Path) -> None:
 def test_the_document_has_all_sections() -> None:
     """What `--write` looks for is there."""
     text = report.DOCUMENT.read_text()
-    for name in ("cpu", "cuda", "kernels"):
+    for name in ("ops", "cpu", "cuda", "kernels"):
         assert text.count(f"<!-- {name}: begin -->") == text.count(f"<!-- {name}: end -->") == 1
 
 

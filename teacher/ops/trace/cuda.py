@@ -79,10 +79,8 @@ def trace(
     rays, device = len(origins), origins.device
     rgba, depth = origins.new_empty(rays, 4), origins.new_empty(rays)
     next_ray, looked = _counters(device)
-    table, matrices = (
-        weights.table.detach().half(),
-        flat((*weights.density_net, *weights.colour_net)),
-    )
+    table = weights.table.detach().half()
+    matrices = flat((*weights.density_net, *weights.colour_net))
     limits = (float(early_stop), float(cull))
     inputs = (origins, directions, jitter, *scene(space, weights, table, matrices), *limits)
     outputs = (next_ray, looked, codes, rgba, depth)
