@@ -99,8 +99,8 @@ _SMALL_OBJECT = TrainConfig(
 
 PRESETS: dict[str, tuple[str, TrainConfig]] = {
     "demo": (
-        "the built-in scene: an object at 128 px, two minutes on two CPU cores",
-        dataclasses.replace(_SMALL_OBJECT, steps=2500),
+        "the built-in scene: an object at 128 px, three minutes on two CPU cores",
+        dataclasses.replace(_SMALL_OBJECT, steps=5000),
     ),
     "small": (
         "an object with alpha at about 200 px, five minutes on two CPU cores",
