@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -48,6 +47,8 @@ def contact_sheet(rows: list[list[Float[Tensor, "height width 3"]]]) -> UInt8[np
 
 def write_mp4(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: int) -> None:
     """Encode `frames` as H.264; odd sizes lose their last row or column (4:2:0 needs even ones)."""
+    import av  # here: a machine that only trains, such as one that is lent for minutes, does without
+
     with replacing(path) as partial, av.open(str(partial), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps))
         stream.pix_fmt = "yuv420p"
