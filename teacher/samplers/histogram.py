@@ -92,4 +92,8 @@ def outer_mass(
 
 
 def _running(weights: Float[Tensor, "rays bins"]) -> Float[Tensor, "rays bins_plus_one"]:
+    """Sums of the bins before each edge."""
+    if torch.are_deterministic_algorithms_enabled():  # torch's cumsum on a GPU is not
+        bins = weights.shape[1]
+        return pad(weights @ weights.new_ones(bins, bins).triu(), (1, 0))
     return pad(weights.cumsum(1), (1, 0))
