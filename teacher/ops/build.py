@@ -49,25 +49,23 @@ class Kernels:
     def source(self) -> str:
         """The text that both compilers read; `#line` makes their messages point at `kernel.cu`."""
         defines = "".join(f"#define {name} {value}\n" for name, value in self.constants)
-        pasted: set[str] = set()
-        return defines + "".join(
-            _paste(name, pasted) for name in ("prelude.cuh", f"{self.op}/kernel.cu")
-        )
+        return defines + _paste("prelude.cuh") + _paste(f"{self.op}/kernel.cu")
 
 
-def _paste(name: str, pasted: set[str]) -> str:
-    """The text of the file `name`, every `#include "x.cuh"` replaced by that file, once."""
-    if name in pasted:
-        return ""
-    pasted.add(name)
-    text = [f'#line 1 "{name}"\n']
+def _paste(name: str) -> str:
+    """The text of the file `name`, every `#include "x.cuh"` replaced by that file.
+
+    Guarded, as a file may come twice: on both sides of an #if, say, of which a compiler sees one.
+    """
+    guard = "PASTED_" + re.sub(r"\W", "_", name)
+    text = [f'#ifndef {guard}\n#define {guard}\n#line 1 "{name}"\n']
     for number, line in enumerate((FOLDER / name).read_text().splitlines(keepends=True), 1):
         included = re.fullmatch(r'#include "(\S+\.cuh)"\s*', line)
         if included:
-            text += [_paste(included[1], pasted), f'#line {number + 1} "{name}"\n']
+            text += [_paste(included[1]), f'#line {number + 1} "{name}"\n']
         else:
             text.append(line)
-    return "".join(text)
+    return "".join([*text, "#endif\n"])
 
 
 def cache_folder() -> Path:

@@ -1,10 +1,6 @@
 // One point in one level of a hash grid over the unit cube: what hash_encode/corners.cuh does for
 // many points at a time.
-
-struct Level {
-  float scale;
-  u32 resolution, offset, size, hashed;
-};
+#include "level.cuh"
 
 // The cell around a point. Near and far vertex of each axis: the term of the row's index, and the
 // share of the weight.
@@ -13,18 +9,12 @@ struct Cell {
   float share[3][2];
 };
 
-// Into [0, 1]; NaN becomes 0, so that a row is always in the table.
-INLINE float clamped(float x) {
-  x = x > 0 ? x : 0;
-  return x < 1 ? x : 1;
-}
-
 INLINE Cell cell_of(const Level& level, const float (&point)[3]) {
   Cell cell;
   u32 factor[3] = {
       1u,
-      level.hashed ? 2654435761u : level.resolution,
-      level.hashed ? 805459861u : level.resolution * level.resolution};
+      level.hashed ? PRIMES[1] : level.resolution,
+      level.hashed ? PRIMES[2] : level.resolution * level.resolution};
   UNROLL for (int d = 0; d < 3; d++) {
     float position = clamped(point[d]) * level.scale + 0.5f, whole = floorf(position);
     cell.term[d][0] = (u32)(int)whole * factor[d];

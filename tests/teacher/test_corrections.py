@@ -279,13 +279,14 @@ def test_each_checkpoint_says_what_was_corrected(scene: Scene, tmp_path: Path) -
     names = [frame.name for frame in scene.splits["train"]]
     assert list(written["frames"]) == names
     corrections = trainer.teacher().variant.corrections
+    assert isinstance(corrections, LearnedCameras)
     corrected = [corrections.corrected(c, k) for k, c in enumerate(scene.cameras())]
     angles, distances = differences(scene.cameras(), corrected)
     assert written["rotation_degrees"]["max"] == pytest.approx(float(angles.max())) != 0
     assert written["translation_norm_units"]["mean"] == pytest.approx(float(distances.mean()))
     row = written["frames"][names[3]]
     assert row["rotation_degrees"] == pytest.approx(float(angles[3]))
-    torch.testing.assert_close(torch.tensor(row["motion"]), corrections.motions()[3])  # pyright: ignore[reportCallIssue]
+    torch.testing.assert_close(torch.tensor(row["motion"]), corrections.motions()[3])
 
 
 SOFT = replace(

@@ -2,9 +2,9 @@
 //
 // DIMS axes, FEATURES per row. LANES points at a time, rows and weights of all corners are tabulated
 // (a CPU does that in vectors), then the rows are fetched. On a GPU, LANES is one point.
+#include "level.cuh"
 
 constexpr int CORNERS = 1 << DIMS;
-constexpr u32 PRIMES[4] = {1u, 2654435761u, 805459861u, 3674653429u};
 
 #if defined(__CUDACC_RTC__)
 
@@ -38,11 +38,6 @@ INLINE void prefetch(const Row* row) { __builtin_prefetch(row); }
 
 #endif
 
-struct Level {
-  float scale;
-  u32 resolution, offset, size, hashed;
-};
-
 // The corners of the cells around LANES points.
 struct Corners {
   u32 row[CORNERS][LANES];  // within the level
@@ -57,12 +52,6 @@ INLINE int lanes(i64 from, i64 to) {
 }
 
 INLINE int side(int corner, int axis) { return corner >> axis & 1; }
-
-// Into [0, 1]; NaN becomes 0, so that a row is always in the table.
-INLINE float clamped(float x) {
-  x = x > 0 ? x : 0;
-  return x < 1 ? x : 1;
-}
 
 template <bool HASHED>
 INLINE void tabulate(const Level& level, const float* points, int count, Corners& at) {

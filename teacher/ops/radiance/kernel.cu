@@ -1,5 +1,4 @@
 // The fused hash-grid field: two kernels for two kinds of machine, of one definition (reference.py).
-#include "harmonics.cuh"
 #if defined(__CUDACC_RTC__)
 #include "radiance/gpu.cuh"
 #else

@@ -6,6 +6,7 @@
 //   light, weight ◄────────────────────────── the lane that follows the ray ◄────────┘
 //
 // What a ray gets does not depend on which lane follows it, and when.
+#include "march.cuh"
 #include "radiance/warp.cuh"
 
 constexpr int WARPS = 8, THREADS = 32 * WARPS;
