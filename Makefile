@@ -29,7 +29,7 @@ export OMP_WAIT_POLICY ?= passive
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: demo teacher student export web serve summary test lint types test-python test-viewer test-browser \
-        test-cuda bench bench-cuda browser figure clean help
+        test-cuda bench bench-student bench-cuda browser figure clean help
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
@@ -140,6 +140,11 @@ bench: .venv/.installed-dev
 	$(BIN)/python tests/bench/bench_ops.py --output runs/bench/ops.json $(BENCH_ARGS)
 	$(BIN)/python -m tests.bench.bench_teacher $(BENCH_ARGS)
 	$(BIN)/python -m tests.bench.kernel_report $(BENCH_ARGS)
+
+# Students at equal minutes, from the teacher in runs/demo (trained if there is none); a quarter of an hour.
+# BENCH_ARGS="--oracle --write": the analytic scene itself, fifteen minutes.
+bench-student: .venv/.installed-dev
+	$(BIN)/python -m tests.bench.bench_student $(BENCH_ARGS)
 
 # BENCH_ARGS="--data path/to/lego --write" for the figures that others publish.
 bench-cuda: .venv/.installed

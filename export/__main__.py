@@ -1,4 +1,4 @@
-"""`python -m export {onnx,bundle,verify,site,serve,summary,figure,types}`: the last stage."""
+"""`python -m export {onnx,bundle,verify,site,serve,summary,figure,cost,types}`: the last stage."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,12 @@ class Bundle:
                 f"parameters, {model.gflop:.2f} GFLOP for {model.width}x{model.height}, "
                 f"{model.psnr:.1f} dB against torch"
             )
+            if model.split is not None:
+                megabytes = sum(file.bytes for file in model.split.files) / 1e6
+                print(
+                    f"  for WebGPU: {model.split.network.file} between two shaders, "
+                    f"{megabytes:.2f} MB, {model.split.psnr:.1f} dB against torch"
+                )
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,26 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """Count what a frame of a student costs in each exported form: operations, bytes, dispatches."""
+
+    student: Path
+    """Run folder of the student."""
+    size: tuple[int, int] | None = None
+    """(height, width) of the picture; None: as trained."""
+    runs: int = 3
+    """Frames to time in ONNX Runtime on the CPU; 0: none."""
+
+    def run(self) -> None:
+        """Count, time and print a table."""
+        from export.cost import cost_table, frame_cost
+        from export.student_run import open_student
+
+        source = open_student(self.student)
+        print(cost_table(frame_cost(source.model, self.size or source.size, self.runs)))
+
+
+@dataclass(frozen=True)
 class Types:
     """Write the manifest's TypeScript type, from its Python dataclasses."""
 
@@ -168,7 +194,7 @@ class Types:
             raise UserError(f"{path}", "another text", expected, f"run `{typescript.COMMAND}`")
 
 
-COMMANDS = (Onnx, Bundle, Verify, Site, Serve, Summary, Figure, Types)
+COMMANDS = (Onnx, Bundle, Verify, Site, Serve, Summary, Figure, Cost, Types)
 
 
 def main() -> None:

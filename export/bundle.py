@@ -1,6 +1,9 @@
 """The bundle: what a static page needs to show one student.
 
-    Exportable -> graphs, proved against torch -> student.fp16.onnx, student.fp32.onnx
+    Exportable -> graphs, proved against torch -> student.fp16.onnx, student.fp32.onnx,
+                                                  student.fp32.sampled.onnx
+               -> split form, proved too       -> student.*.{encode.wgsl,network.onnx,shade.wgsl},
+                                                  student.tables.bin
                -> cameras -> torch's pictures  -> references/*.png, poster.png
                                                -> manifest.json
 
@@ -18,6 +21,7 @@ from export.graph import CameraToPicture, camera_pose
 from export.manifest import (
     MANIFEST,
     SCHEMA,
+    BundleFile,
     CameraPose,
     Manifest,
     ModelFile,
@@ -25,10 +29,16 @@ from export.manifest import (
     Provenance,
     Quality,
     ReferenceView,
+    ShaderStage,
+    SplitForm,
+    TablePart,
     write_manifest,
 )
 from export.operators import gflop
-from export.to_onnx import to_onnx, variants
+from export.split.form import Split, prove_split, split, tables
+from export.split.protocol import Splittable
+from export.split.stages import Stage
+from export.to_onnx import to_onnx, to_sampled_onnx, variants
 from export.verify import Agreement, prove
 from export.views import reference_cameras
 from student.models.base import LightField, LightFieldOutput
@@ -39,6 +49,7 @@ from teacher.pseudo.envelope import Envelope
 
 _PACKAGES = ("pocketfield", "torch", "onnx", "onnxruntime", "onnxscript")
 POSTER = "poster.png"
+TABLES = "student.tables.bin"
 
 
 @dataclass(frozen=True)
@@ -80,22 +91,34 @@ class Proved:
     graphs: dict[Precision, ModelProto]
     agreements: dict[Precision, Agreement]
     references: list[tuple[CameraPose, LightFieldOutput]]
+    sampled: dict[Precision, ModelProto]
+    """Graphs with GridSample; empty for a student that samples nothing."""
+    splits: dict[Precision, Split]
+    """Empty for a student that has no split form."""
+    split_agreements: dict[Precision, Agreement]
 
 
 def prove_student(source: Exportable) -> Proved:
-    """Export `source` in both precisions and hold both to torch; writes nothing.
+    """Export `source` in both precisions and forms and hold all to torch; writes nothing.
 
     Raises:
         UserError: the size does not fit, a node would run on the CPU, a graph differs from torch.
     """
-    graphs = variants(to_onnx(source.model, source.size))
+    on_gpu = not isinstance(source.model, Splittable)
+    graphs = variants(to_onnx(source.model, source.size, on_gpu), on_gpu)
     picture = CameraToPicture(source.model, source.size)
     poses = [camera_pose(camera) for camera in reference_cameras(source.cameras, source.envelope)]
     references = [(pose, picture.render(pose)) for pose in poses]
     agreements: dict[Precision, Agreement] = {}
     for precision, graph in graphs.items():
         agreements[precision] = prove(precision, graph, references)
-    return Proved(graphs, agreements, references)
+    sampled: dict[Precision, ModelProto] = {}
+    if (graph := to_sampled_onnx(source.model, source.size)) is not None:
+        sampled["fp32"] = graph  # WebAssembly has no half precision
+        prove("fp32", graph, references)
+    splits = split(source.model, source.size)
+    found = prove_split(source.model, splits, source.size, references)
+    return Proved(graphs, agreements, references, sampled, splits, found)
 
 
 def write_bundle(source: Exportable, proved: Proved, folder: Path) -> Manifest:
@@ -105,10 +128,7 @@ def write_bundle(source: Exportable, proved: Proved, folder: Path) -> Manifest:
     twice, everything but the manifest's `created` is the same bytes.
     """
     (folder / MANIFEST).unlink(missing_ok=True)  # from here to the end it would not fit its files
-    models = tuple(
-        _write_model(folder, source, graph, precision, proved.agreements[precision])
-        for precision, graph in proved.graphs.items()
-    )
+    models = tuple(_write_model(folder, source, proved, precision) for precision in proved.graphs)
     views = tuple(
         _write_reference(folder, number, pose, picture)
         for number, (pose, picture) in enumerate(proved.references)
@@ -131,29 +151,78 @@ def write_bundle(source: Exportable, proved: Proved, folder: Path) -> Manifest:
             {package: version(package) for package in _PACKAGES},
         ),
     )
-    _remove_stale(folder, {POSTER, *(m.file for m in models), *(v.image for v in views)})
+    _remove_stale(
+        folder, {POSTER, *(f.file for m in models for f in m.files), *(v.image for v in views)}
+    )
     write_manifest(folder, manifest)
     return manifest
 
 
 def _write_model(
-    folder: Path, source: Exportable, graph: ModelProto, precision: Precision, found: Agreement
+    folder: Path, source: Exportable, proved: Proved, precision: Precision
 ) -> ModelFile:
-    path = folder / f"student.{precision}.onnx"
+    graph, path = proved.graphs[precision], folder / f"student.{precision}.onnx"
     write_onnx(path, graph)
     height, width = source.size
     return ModelFile(
-        path.name,
-        path.stat().st_size,
-        sha256(path),
+        *_identified(path),
         precision,
         width,
         height,
         source.student,
         sum(parameter.numel() for parameter in source.model.parameters()),
         gflop(graph),
-        found.psnr,
+        proved.agreements[precision].psnr,
+        _write_sampled(folder, proved, precision) if precision in proved.sampled else None,
+        _write_split(folder, proved, precision) if precision in proved.splits else None,
     )
+
+
+def _write_sampled(folder: Path, proved: Proved, precision: Precision) -> BundleFile:
+    path = folder / f"student.{precision}.sampled.onnx"
+    write_onnx(path, proved.sampled[precision])
+    return BundleFile(*_identified(path))
+
+
+def _write_split(folder: Path, proved: Proved, precision: Precision) -> SplitForm:
+    form, name = proved.splits[precision], f"student.{precision}"
+    network = folder / f"{name}.network.onnx"
+    write_onnx(network, form.network)
+    data, offsets = tables(form.parts)  # the same for all precisions
+    split_at = len(form.encode.parts)
+    encode = _write_stage(folder / f"{name}.encode.wgsl", form.encode, offsets[:split_at])
+    shade = _write_stage(folder / f"{name}.shade.wgsl", form.shade, offsets[split_at:])
+    cost = gflop(form.network)
+    return SplitForm(
+        encode,
+        BundleFile(*_identified(network)),
+        shade,
+        _write_file(folder / TABLES, data),
+        form.encoded,
+        form.ends,
+        cost + encode.gflop + shade.gflop,
+        proved.split_agreements[precision].psnr,
+    )
+
+
+def _write_stage(path: Path, stage: Stage, offsets: list[int]) -> ShaderStage:
+    parts = tuple(
+        TablePart(part.kind, offset, len(part.data))
+        for part, offset in zip(stage.parts, offsets, strict=True)
+    )
+    shader = _write_file(path, stage.code.encode())
+    return ShaderStage(shader, stage.workgroups, parts, stage.cost.operations / 1e9)
+
+
+def _write_file(path: Path, data: bytes) -> BundleFile:
+    with replacing(path) as partial:
+        partial.write_bytes(data)
+    return BundleFile(*_identified(path))
+
+
+def _identified(path: Path) -> tuple[str, int, str]:
+    """Name, bytes and SHA-256 of a written file."""
+    return path.name, path.stat().st_size, sha256(path)
 
 
 def write_onnx(path: Path, graph: ModelProto) -> None:
@@ -176,7 +245,8 @@ def _write_picture(path: Path, picture: LightFieldOutput) -> None:
 
 def _remove_stale(folder: Path, written: set[str]) -> None:
     """Remove models and pictures of an older bundle, and what a killed run left; nothing else."""
-    ours = ("*.onnx", "references/*.png", ".*.partial", "references/.*.partial")
+    ours = ("*.onnx", "*.wgsl", "*.tables.bin", "references/*.png")
+    ours += (".*.partial", "references/.*.partial")
     for path in (path for pattern in ours for path in folder.glob(pattern)):
         if path.relative_to(folder).as_posix() not in written:
             path.unlink()

@@ -36,14 +36,15 @@ class CameraToPicture(nn.Module):
 
     def forward(
         self, T_norm_camera: Float[Tensor, "4 4"], intrinsics: Float[Tensor, "4"]
-    ) -> LightFieldOutput:
-        """The picture from one camera; intrinsics are fractions of its width and height."""
-        return self.model(T_norm_camera[None], intrinsics[None], self.size)
+    ) -> tuple[Float[Tensor, "1 4 height width"], Float[Tensor, "1 1 height width"]]:
+        """RGBA and depth from one camera; intrinsics are fractions of its width and height."""
+        picture = self.model(T_norm_camera[None], intrinsics[None], self.size)
+        return picture.rgba, picture.depth
 
     @torch.no_grad()
     def render(self, pose: CameraPose) -> LightFieldOutput:
         """The picture from `pose`, by torch."""
-        return self(*pose_tensors(pose))
+        return LightFieldOutput(*self(*pose_tensors(pose)))
 
 
 def pose_tensors(pose: CameraPose) -> tuple[Float[Tensor, "4 4"], Float[Tensor, "4"]]:

@@ -6,8 +6,9 @@ The TypeScript type (`web/viewer/src/manifest.ts`) is generated from these datac
 `export.typescript`; a test holds the two equal. Lengths are in norm units, angles in radians,
 matrices row-major, colours sRGB in [0, 1].
 
-A model maps `T_norm_camera` [4, 4] and `intrinsics` [4] to `rgba` [1, 4, height, width]
+A model's file maps `T_norm_camera` [4, 4] and `intrinsics` [4] to `rgba` [1, 4, height, width]
 (premultiplied) and `depth` [1, 1, height, width] (distance along the unit ray); all are float32.
+Its split form (`export.split`), where it has one, draws the same on WebGPU and costs less there.
 
 `SCHEMA` goes up whenever a field comes, goes or changes its meaning: the page and Python refuse
 any other number.
@@ -25,7 +26,7 @@ from teacher.files import read_json, write_json
 from teacher.pseudo.envelope import Envelope
 
 Precision = Literal["fp32", "fp16"]
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.json"
 _REMEDY = "write the bundle again with `python -m export bundle`"
 
@@ -41,8 +42,70 @@ class CameraPose:
 
 
 @dataclass(frozen=True)
+class BundleFile:
+    """A file of the bundle."""
+
+    file: str
+    """Path relative to manifest.json."""
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TablePart:
+    """A range of the tables' file."""
+
+    kind: Literal["storage", "uniform"]
+    """The kind of buffer that it is bound as."""
+    offset: int
+    """Of its first byte in the file, a multiple of 256."""
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ShaderStage:
+    """A WGSL compute shader with the entry point `main`, run once for each frame."""
+
+    shader: BundleFile
+    workgroups: tuple[int, int, int]
+    """How many to dispatch."""
+    parts: tuple[TablePart, ...]
+    """What it reads of the tables: the k-th is its @group(1) @binding(k)."""
+    gflop: float
+
+
+@dataclass(frozen=True)
+class SplitForm:
+    """A model for WebGPU in three stages, joined by buffers of the model's precision: float32, or
+    float16 in pairs.
+    """
+
+    encode: ShaderStage
+    """Camera -> buffer `encoded`."""
+    network: BundleFile
+    """ONNX: `encoded` -> `ends`, both in the model's precision."""
+    shade: ShaderStage
+    """Camera and `ends` -> texture of the picture (rgba8unorm), texture of depth (r32float)."""
+    tables: BundleFile
+    """Feature grids in half precision and small weights, of both shaders and all precisions."""
+    encoded: tuple[int, int, int, int]
+    """Shape of `encoded`: 1, coarse height, coarse width, channels."""
+    ends: tuple[int, int, int, int]
+    """Shape of `ends`."""
+    gflop: float
+    """Of one frame, all stages together."""
+    psnr: float
+    """The ray network in ONNX Runtime between the shaders' arithmetic in torch, against torch."""
+
+    @property
+    def files(self) -> tuple[BundleFile, ...]:
+        """All its files."""
+        return self.encode.shader, self.network, self.shade.shader, self.tables
+
+
+@dataclass(frozen=True)
 class ModelFile:
-    """One ONNX file of the bundle."""
+    """A student in one precision: one ONNX file that runs anywhere, and what is faster somewhere."""
 
     file: str
     """Path relative to manifest.json."""
@@ -61,6 +124,19 @@ class ModelFile:
     """Floating-point operations of one frame, in 10^9 (a multiply-add counts as two)."""
     psnr: float
     """ONNX Runtime against torch in float32, premultiplied RGBA, worst reference view, in dB."""
+    sampled: BundleFile | None
+    """The same graph with GridSample, faster in place of `file` wherever that is there: not on
+    WebGPU.
+    """
+    split: SplitForm | None
+    """What to run on WebGPU, where `file` may then lack operators."""
+
+    @property
+    def files(self) -> tuple[BundleFile, ...]:
+        """All its files."""
+        found = [BundleFile(self.file, self.bytes, self.sha256)]
+        found += [] if self.sampled is None else [self.sampled]
+        return (*found, *(() if self.split is None else self.split.files))
 
 
 @dataclass(frozen=True)

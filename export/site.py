@@ -29,7 +29,7 @@ def write_site(bundle: Path, viewer: Path, output: Path) -> None:
     files = _page(viewer) | {
         Path(SCENE, name): bundle / name
         for name in (
-            *(model.file for model in manifest.models),
+            *(file.file for model in manifest.models for file in model.files),
             *(view.image for view in manifest.references),
             manifest.poster,
             MANIFEST,

@@ -29,6 +29,7 @@ def summarise(run: Path) -> dict[str, Any]:
     """
     manifest = read_manifest(run / "bundle")
     quality, psnr = manifest.quality, {model.precision: model.psnr for model in manifest.models}
+    splits = {model.precision: model.split for model in manifest.models if model.split is not None}
     minutes = {stage: seconds / 60 for stage, seconds in _seconds(run / "stages.jsonl").items()}
     summary = {
         "scene": manifest.provenance.scene,
@@ -37,6 +38,7 @@ def summarise(run: Path) -> dict[str, Any]:
         "student_psnr_teacher": quality.student_psnr_teacher,
         "onnx_fp32_psnr": psnr.get("fp32"),
         "onnx_fp16_psnr": psnr.get("fp16"),
+        "split_psnr": {precision: split.psnr for precision, split in splits.items()},
         "psnr_of": {
             "split": quality.split,
             "views": quality.views,
@@ -45,7 +47,7 @@ def summarise(run: Path) -> dict[str, Any]:
             "height": quality.height,
         },
         "minutes": {**minutes, "all": sum(minutes.values())},
-        "megabytes": {model.file: model.bytes / 1e6 for model in manifest.models},
+        "megabytes": {f.file: f.bytes / 1e6 for model in manifest.models for f in model.files},
         "versions": manifest.provenance.versions,
         "machine": machine(),
     }
@@ -96,6 +98,10 @@ def report(summary: dict[str, Any]) -> str:
         ("student against teacher", _decibels(summary["student_psnr_teacher"]), where),
         ("ONNX fp32 against torch", _decibels(summary["onnx_fp32_psnr"]), "worst reference view"),
         ("ONNX fp16 against torch", _decibels(summary["onnx_fp16_psnr"]), "worst reference view"),
+    ]
+    rows += [
+        (f"split {precision} against torch", _decibels(value), "worst reference view")
+        for precision, value in summary["split_psnr"].items()
     ]
     rows += [(stage, f"{value:.1f} min", "") for stage, value in summary["minutes"].items()]
     return "\n".join(f"{name:<25}{value:>10}  {note}".rstrip() for name, value, note in rows)

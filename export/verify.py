@@ -8,7 +8,7 @@
 written one against its manifest and its reference pictures, without torch's model.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from export.manifest import (
     ModelFile,
     Precision,
     ReferenceView,
+    SplitForm,
     read_manifest,
 )
 from export.operators import check_operators
@@ -72,6 +73,16 @@ class Agreement:
         )
 
 
+def session(model: bytes, as_written: bool = False) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on the CPU; `as_written` leaves the graph's nodes as they are (slower)."""
+    options = onnxruntime.SessionOptions()
+    if as_written:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # errors are raised; they need not be printed as well
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 class OnnxPicture:
     """A graph of `export.graph` in ONNX Runtime on the CPU.
 
@@ -83,14 +94,8 @@ class OnnxPicture:
 
     def __init__(self, model: bytes, name: str = "the model", as_written: bool = False) -> None:
         self.name = name
-        options = onnxruntime.SessionOptions()
-        if as_written:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # errors are raised; they need not be printed as well
-        with self._errors_named():
-            providers = ["CPUExecutionProvider"]
-            self.session = onnxruntime.InferenceSession(model, options, providers=providers)
+        with naming_errors(name):
+            self.session = session(model, as_written)
 
     def render(self, pose: CameraPose) -> LightFieldOutput:
         """The picture from `pose`; raises UserError where ONNX Runtime fails."""
@@ -100,17 +105,19 @@ class OnnxPicture:
             name: np.asarray(value, np.float32).reshape(shape)
             for name, value, shape in zip(INPUTS, values, shapes, strict=True)
         }
-        with self._errors_named():
+        with naming_errors(self.name):
             rgba, depth = self.session.run(list(OUTPUTS), feeds)
         return LightFieldOutput(torch.from_numpy(rgba), torch.from_numpy(depth))
 
-    @contextmanager
-    def _errors_named(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # ONNX Runtime raises a dozen unrelated types
-            given, expected = str(error), "a graph that ONNX Runtime runs"
-            raise UserError(self.name, given, expected, _REMEDY) from error
+
+@contextmanager
+def naming_errors(name: str) -> Iterator[None]:
+    """ONNX Runtime's errors as those of `name`."""
+    try:
+        yield
+    except Exception as error:  # ONNX Runtime raises a dozen unrelated types
+        given, expected = str(error), "a graph that ONNX Runtime runs"
+        raise UserError(name, given, expected, _REMEDY) from error
 
 
 def compare(picture: LightFieldOutput, reference: LightFieldOutput) -> Agreement:
@@ -144,11 +151,25 @@ def prove(
         UserError: a picture differs by more, or has values that are no numbers.
     """
     name = f"the {precision} graph"
-    runtime = _runtime(precision, model, name)
+    return hold_to_torch(precision, _runtime(precision, model, name).render, name, references)
+
+
+def hold_to_torch(
+    precision: Precision,
+    render: Callable[[CameraPose], LightFieldOutput],
+    name: str,
+    references: Sequence[tuple[CameraPose, LightFieldOutput]],
+) -> Agreement:
+    """The worst agreement of `render`'s pictures with the references.
+
+    Raises:
+        UserError: a picture differs by more than `REQUIRED`, or has values that are no numbers.
+    """
     agreements = []
     for number, (pose, expected) in enumerate(references):
-        picture, view = runtime.render(pose), f"{name}, reference view {number}"
-        if not all(torch.isfinite(part).all() for part in (*picture, *expected)):
+        picture, view = render(pose), f"{name}, reference view {number}"
+        numbers = picture.rgba, picture.depth, expected.rgba, expected.depth
+        if not all(torch.isfinite(part).all() for part in numbers):
             raise UserError(view, "NaN or infinite values", "numbers", _NO_NUMBERS[precision])
         _require_premultiplied(view, expected)
         agreements.append(compare(picture, expected))
@@ -194,13 +215,22 @@ def verify_bundle(folder: Path) -> dict[str, Agreement]:
     manifest = read_manifest(folder)
     check_files(folder, manifest)
     references = [(view, _read_picture(folder / view.image)) for view in manifest.references]
-    return {model.file: _verify_model(folder, model, references) for model in manifest.models}
+    agreements: dict[str, Agreement] = {}
+    for model in manifest.models:
+        agreements[model.file] = _verify_model(folder, model, model.file, references)
+        if model.sampled is not None:
+            name = model.sampled.file
+            agreements[name] = _verify_model(folder, model, name, references)
+        if model.split is not None:
+            _verify_split(folder, model.split)
+    return agreements
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
     """Hold sizes and SHA-256 of the bundle's files against the manifest; raises UserError."""
-    sizes = {model.file: model.bytes for model in manifest.models}
-    digests = {model.file: model.sha256 for model in manifest.models}
+    files = [file for model in manifest.models for file in model.files]
+    sizes = {file.file: file.bytes for file in files}
+    digests = {file.file: file.sha256 for file in files}
     digests |= {view.image: view.sha256 for view in manifest.references}
     for name in (*digests, manifest.poster):
         if not (folder / name).is_file():
@@ -215,12 +245,13 @@ def check_files(folder: Path, manifest: Manifest) -> None:
 
 
 def _verify_model(
-    folder: Path, model: ModelFile, references: list[tuple[ReferenceView, Tensor]]
+    folder: Path, model: ModelFile, file: str, references: list[tuple[ReferenceView, Tensor]]
 ) -> Agreement:
-    path = folder / model.file
+    path = folder / file
     OnnxPicture(path.read_bytes(), str(path))  # it loads as it is
     graph = onnx.load(path)
-    check_operators(graph)
+    if file == model.file and model.split is None:
+        check_operators(graph)
     runtime = _runtime(model.precision, graph, str(path))
     shapes = [list(output.shape) for output in runtime.session.get_outputs()]
     expected = [[1, channels, model.height, model.width] for channels in (4, 1)]
@@ -238,6 +269,25 @@ def _verify_model(
         name = f"{path} on {view.image}"
         _require_psnr(name, agreements[-1].psnr, REQUIRED_OF_PICTURES, _REMEDY)
     return worst(agreements)
+
+
+def _verify_split(folder: Path, split: SplitForm) -> None:
+    """The ray network runs and fits the buffers between the shaders; their tables are all there."""
+    path = folder / split.network.file
+    graph = onnx.load(path)
+    check_operators(graph)
+    with naming_errors(str(path)):
+        runtime = session(path.read_bytes())
+    shapes = [tuple(value.shape) for value in (*runtime.get_inputs(), *runtime.get_outputs())]
+    expected = [split.encoded, split.ends]
+    if shapes != expected:
+        raise UserError(f"{path}", f"input and output of shape {shapes}", f"{expected}", _REMEDY)
+    for part in (*split.encode.parts, *split.shade.parts):
+        end, size = part.offset + part.bytes, split.tables.bytes
+        if part.offset % 256 or end > size:
+            given = f"a part at {part.offset} of {part.bytes} bytes"
+            wanted = f"multiples of 256, and an end within {size} bytes"
+            raise UserError(f"{folder / split.tables.file}", given, wanted, _REMEDY)
 
 
 def _read_picture(path: Path) -> Float[Tensor, "height width 4"]:

@@ -1,4 +1,8 @@
-"""`python -m student {train,eval}`: the second stage's command line."""
+"""`python -m student {train,eval,budget}`: the second stage's command line.
+
+`torchrun --nproc_per_node N -m student train …` trains with N processes, one a GPU, each with its
+own views.
+"""
 
 import json
 from dataclasses import dataclass
@@ -10,6 +14,7 @@ import tyro
 from student.presets import PRESETS, TrainConfig
 from teacher.cli import run_command_line
 from teacher.errors import exit_on_user_error
+from teacher.machine import Device
 from teacher.presets import DataConfig
 
 Background = Literal["white", "black"]
@@ -29,13 +34,15 @@ class Train:
     downscale: int = 1
     """Whole number by which the photographs of --data are shrunk."""
     train: Annotated[TrainConfig, tyro.conf.arg(name="")]
+    device: Device = "auto"
+    """Where to train; auto: the GPU, if there is one. No part of the run's settings."""
 
     def run(self) -> None:
         """Train."""
         from student.train import train
 
         data = _data(self.data, self.downscale)
-        train(self.preset, self.train, self.teacher, self.output, data)
+        train(self.preset, self.train, self.teacher, self.output, data, self.device)
 
 
 @dataclass(frozen=True)
@@ -62,13 +69,30 @@ class Eval:
         print(json.dumps({k: v for k, v in metrics.items() if k != "per_view"}, indent=2))
 
 
+@dataclass(frozen=True)
+class Budget:
+    """Print what presets cost per frame: parameters, operations and memory traffic."""
+
+    presets: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Which; by default all."""
+    size: tuple[int, int] | None = None
+    """(height, width) of the picture; by default 128, 400 and 800 pixels a side."""
+
+    def run(self) -> None:
+        """Count and print."""
+        from student.budget import SIDES, budget_table
+
+        sizes = [(side, side) for side in SIDES] if self.size is None else [self.size]
+        print(budget_table(self.presets, sizes))
+
+
 def _data(path: Path | None, downscale: int) -> DataConfig | None:
     return None if path is None else DataConfig(path, downscale)
 
 
 def main() -> None:
     """Parse the command line and run its verb."""
-    run_command_line("python -m student", Train, PRESETS, (Eval,))
+    run_command_line("python -m student", Train, PRESETS, (Eval, Budget))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,13 @@
 
 held-out views, student -> eval/metrics.json, eval/<name>.png (RGBA),
                            eval/sheet.png (truth | teacher | student)
+                           eval/worst.png (truth | teacher | student | error x 4), the worst first
+orbit, student, teacher -> temporal stability (student.stability), in eval/metrics.json
+
+Three pairs are compared for each view: student with truth, student with teacher, teacher with
+truth. SSIM here is of pictures with their axes in order (`teacher.metrics`): two pictures of noise
+score 0, where the SSIM published for light fields scores 0.5, since it took a channel for an axis
+of the picture. A test holds both numbers.
 """
 
 import time
@@ -18,18 +25,22 @@ from student.budget import count_budget
 from student.checkpoint import StudentRun, load_student
 from student.held_out import HeldOut, frames_of, imagined, photographed
 from student.render import StudentRenderer
+from student.stability import films, measure_stability, orbit_bursts
 from teacher.checkpoint import Log
 from teacher.evaluate import BACKGROUNDS
 from teacher.files import write_json
 from teacher.images import contact_sheet, straight_alpha, to_bytes, write_png
 from teacher.metrics import average, measure, psnr
 from teacher.presets import DataConfig
-from teacher.pseudo.source import open_source
+from teacher.pseudo.source import Source, open_source
+from teacher.pseudo.store import StoredSource
 from teacher.scene import composite_over
 
 IMAGINED_VIEWS = 20
 """Views measured where there are no photographs."""
 _SHEET_ROWS = 6
+_WORST = 3
+_EXAGGERATION = 4.0
 
 
 def evaluate(
@@ -51,12 +62,15 @@ def evaluate(
         UserError: there is no student, or no such split.
     """
     model, run = load_student(folder)
+    source = open_source(run.scene.source)
     renderer, rows, sheet = StudentRenderer(model), [], []
-    for view in tqdm(list(_views(run, split, data)), desc="eval", unit="view"):
+    for view in tqdm(list(_views(source, run, split, data)), desc="eval", unit="view"):
         row, pictures = _evaluate_view(renderer, view, BACKGROUNDS[background], folder / "eval")
         rows.append(row)
         sheet.append(pictures)
-    write_png(folder / "eval" / "sheet.png", contact_sheet(sheet[:: -(-len(sheet) // _SHEET_ROWS)]))
+    some, worst = sheet[:: -(-len(sheet) // _SHEET_ROWS)], _worst(rows)
+    write_png(folder / "eval" / "sheet.png", contact_sheet([row[:-1] for row in some]))
+    write_png(folder / "eval" / "worst.png", contact_sheet([sheet[k] for k in worst]))
     photographs = "truth" in rows[0]
     height, width = sheet[0][0].shape[:2]
     metrics = {
@@ -73,6 +87,8 @@ def evaluate(
             for pair in ("truth", "teacher", "teacher_truth")
             if pair in rows[0]
         },
+        "stability": _stability(renderer, source, run, BACKGROUNDS[background]),
+        "worst": [rows[k]["name"] for k in worst],
         **_training(run),
         "seconds_per_view": sum(row["seconds"] for row in rows) / len(rows),
         "threads": torch.get_num_threads(),
@@ -83,8 +99,9 @@ def evaluate(
     return metrics
 
 
-def _views(run: StudentRun, split: str, data: DataConfig | None) -> Iterator[HeldOut]:
-    source = open_source(run.scene.source)
+def _views(
+    source: Source, run: StudentRun, split: str, data: DataConfig | None
+) -> Iterator[HeldOut]:
     frames = frames_of(run.scene.source, data, split)
     if frames is None:
         for number in range(IMAGINED_VIEWS):
@@ -97,7 +114,7 @@ def _views(run: StudentRun, split: str, data: DataConfig | None) -> Iterator[Hel
 def _evaluate_view(
     renderer: StudentRenderer, view: HeldOut, background: float, folder: Path
 ) -> tuple[dict[str, Any], list[Tensor]]:
-    """Metrics of one view by pair of pictures, and the pictures for the sheet."""
+    """Metrics of one view by pair of pictures, and the pictures for the sheets, the error last."""
     start = time.perf_counter()
     seen = renderer.render(view.camera)
     row: dict[str, Any] = {"name": view.name, "seconds": time.perf_counter() - start}
@@ -108,6 +125,8 @@ def _evaluate_view(
         truth = composite_over(view.truth, background)
         row["truth"], row["teacher_truth"] = (_compare(x, truth, view) for x in (student, teacher))
         pictures.insert(0, truth.clamp(0, 1))
+    error = (pictures[-1] - pictures[0]).abs().mean(-1) * view.kept
+    pictures.append(heat(_EXAGGERATION * error))
     pixels = to_bytes(straight_alpha(seen.rgba))
     write_png(folder / f"{Path(view.name).name}.png", pixels)
     return row, pictures
@@ -124,6 +143,28 @@ def _compare(
     kept = view.kept[..., None]
     found = measure(torch.where(kept, image, reference).clamp(0, 1), reference.clamp(0, 1))
     return {**found, "psnr": psnr(image[view.kept], reference[view.kept])}
+
+
+def _worst(rows: list[dict[str, Any]]) -> list[int]:
+    """Numbers of the views that are farthest from the truth, or the teacher, the worst first."""
+    pair = "truth" if "truth" in rows[0] else "teacher"
+    return sorted(range(len(rows)), key=lambda k: rows[k][pair]["psnr"])[:_WORST]
+
+
+def heat(values: Float[Tensor, "height width"]) -> Float[Tensor, "height width 3"]:
+    """[0, 1] as black, red, yellow, white; larger values are white."""
+    return (3 * values[..., None] - torch.arange(3.0)).clamp(0, 1)
+
+
+def _stability(
+    renderer: StudentRenderer, source: Source, run: StudentRun, background: float
+) -> dict[str, Any] | None:
+    """Temporal stability along the envelope's orbit; None where only stored views can be seen."""
+    if isinstance(source, StoredSource):
+        return None
+    like = source.cameras[0].resized(run.size[1], run.size[0])
+    bursts = orbit_bursts(source.envelope, like)
+    return vars(measure_stability(films(renderer, source.renderer, bursts, background)))
 
 
 def _mean_psnr(rows: list[dict[str, Any]], pair: str) -> float | None:

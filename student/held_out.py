@@ -3,12 +3,16 @@
     test split of the teacher's data (photographs) -> truth, as a pinhole camera would have seen it
     source.renderer at the same cameras            -> teacher
 
+A teacher that has learned corrections of its cameras says itself where a photograph was taken from
+(`Photographer`), and the student looks from there too: it learnt the corrected scene.
+
 Without photographs: cameras drawn from the envelope with another seed; truth is then unknown.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -20,10 +24,11 @@ from teacher.config import from_plain
 from teacher.errors import UserError
 from teacher.files import read_json
 from teacher.metrics import psnr
+from teacher.model import as_described, read_description
 from teacher.presets import DataConfig
 from teacher.pseudo.source import Source
 from teacher.pseudo.view import View, ViewRenderer
-from teacher.scene import Frame, composite_over, premultiply
+from teacher.scene import Frame, Scene, composite_over, premultiply
 
 HELD_OUT_SEED = 2 << 20  # far from any seed of a training pool
 _MOSTLY = 0.99  # of a resampled pixel must come from pixels that count
@@ -43,10 +48,20 @@ class HeldOut:
     """Pixels to compare: neither masked out nor outside of the photograph."""
 
 
+@runtime_checkable
+class Photographer(Protocol):
+    """A renderer that knows of photographs where they were taken from: `teacher.model.Teacher`."""
+
+    def photograph(self, frame: Frame) -> View:
+        """Its version of the photograph, with the camera it believes in."""
+        ...
+
+
 def frames_of(source_path: str, data: DataConfig | None, split: str) -> tuple[Frame, ...] | None:
     """Frames of `split` in `data`, or in the data that the teacher at `source_path` was trained on.
 
     Returns None if no data is given and the source is not a trained teacher (an oracle, a store).
+    Cameras are in the norm frame of the source, whatever frame the data would get by itself.
 
     Raises:
         UserError: the data cannot be loaded, or it has no such split.
@@ -57,11 +72,18 @@ def frames_of(source_path: str, data: DataConfig | None, split: str) -> tuple[Fr
             return None
         plain = read_json(config, "a teacher's configuration", "train the teacher again")
         data = from_plain(DataConfig, plain["data"], str(config))
-    splits = data.load().splits
+    splits = _load(data, Path(source_path)).splits
     if not splits.get(split):
         known = ", ".join(name for name, frames in splits.items() if frames)
         raise UserError("--split", split, f"a split with frames: {known}", "choose one of them")
     return splits[split]
+
+
+def _load(data: DataConfig, source: Path) -> Scene:
+    """The scene of `data` in the frame of the teacher in `source`, if there is one."""
+    scene = data.load()
+    known = (source / "config.json").is_file() and (source / "scene.json").is_file()
+    return as_described(scene, read_description(source)) if known else scene
 
 
 def spread(frames: Sequence[Frame], count: int) -> list[Frame]:
@@ -75,6 +97,20 @@ def photographed(source: Source, frame: Frame, size: tuple[int, int] | None = No
 
     Args:
         source: renders the teacher's picture.
+        frame: photograph and camera.
+        size: (height, width) to shrink the photograph to; None keeps its own.
+    """
+    camera, truth, kept = pinhole_picture(frame, size)
+    teacher = _teachers_version(source, replace(frame, camera=camera))
+    return HeldOut(frame.name, teacher.camera, teacher, truth, kept)
+
+
+def pinhole_picture(
+    frame: Frame, size: tuple[int, int] | None = None
+) -> tuple[Camera, Float[Tensor, "height width 4"], Bool[Tensor, "height width"]]:
+    """What a pinhole camera would have photographed: camera, premultiplied RGBA, pixels that count.
+
+    Args:
         frame: photograph and camera.
         size: (height, width) to shrink the photograph to; None keeps its own.
     """
@@ -92,14 +128,19 @@ def photographed(source: Source, frame: Frame, size: tuple[int, int] | None = No
         )
     truth, weight = picture.split([4, 1], -1)
     truth = truth / weight.clamp_min(1e-6)
-    return HeldOut(
-        frame.name, camera, source.renderer.render(camera), truth, weight[..., 0] > _MOSTLY
-    )
+    return camera, truth, weight[..., 0] > _MOSTLY
+
+
+def _teachers_version(source: Source, frame: Frame) -> View:
+    """As the source shows it; of held-out photographs in neutral light, as students learn it."""
+    if isinstance(source.renderer, Photographer):
+        return source.renderer.photograph(frame)
+    return source.renderer.render(frame.camera)
 
 
 def imagined(source: Source, number: int, size: tuple[int, int]) -> HeldOut:
     """Held-out view `number` of a source without photographs."""
-    view = source.view(len(source.cameras) + number, size, HELD_OUT_SEED)
+    view = source.unseen(number, size)
     kept = torch.ones(view.depth.shape, dtype=torch.bool)
     return HeldOut(f"view_{number:03d}", view.camera, view, None, kept)
 

@@ -1,11 +1,13 @@
 """What a student is taught with: colour over a random background, alpha and depth."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from student.lessons import Lesson
 from student.models.base import LightFieldOutput
 
 _LOGIT_LIMIT = 1e-5  # keeps the cross-entropy of a saturated alpha finite
@@ -18,32 +20,44 @@ class LossConfig:
     alpha: float = 0.006
     """Binary cross-entropy between alpha and the teacher's alpha."""
     depth: float = 0.03
-    """Mean absolute difference of depth in norm units, weighted with the teacher's alpha."""
+    """Mean absolute difference of depth in norm units, weighted with the teacher's alpha; of a guess
+    and of what it is corrected to, half each.
+    """
+
+
+class Losses(NamedTuple):
+    """Of each picture, so that a batch can be computed in parts: sums of these are its sums."""
+
+    total: Float[Tensor, " batch"]
+    """What is minimised."""
+    mse: Float[Tensor, " batch"]
+    """The colour's mean squared error within it, over all pixels; those not kept count as 0."""
 
 
 def distillation_loss(
     output: LightFieldOutput,
-    rgba: Float[Tensor, "batch 4 height width"],
-    depth: Float[Tensor, "batch 1 height width"],
+    lesson: Lesson,
     background: Float[Tensor, "batch 3 1 1"],
     config: LossConfig,
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Loss of a student's pictures against the teacher's, and the colour's MSE within it.
+) -> Losses:
+    """Losses of a student's pictures against those of `lesson`.
 
     Args:
         output: the student's pictures.
-        rgba: the teacher's, premultiplied.
-        depth: the teacher's, along unit rays; ignored where nothing is hit.
+        lesson: what they should be. Its depth is ignored where nothing is hit.
         background: a colour for each picture; random ones make alpha matter wherever colour does.
         config: weights of the terms.
     """
-    mse = F.mse_loss(over(output.rgba, background), over(rgba, background))
-    alpha = rgba[:, 3:]
+    pixels, alpha, kept = (1, 2, 3), lesson.rgba[:, 3:], lesson.kept
+    difference = over(output.rgba, background) - over(lesson.rgba, background)
+    mse = (kept * difference.square()).mean(pixels)
     opacity = F.binary_cross_entropy(
-        output.rgba[:, 3:].clamp(_LOGIT_LIMIT, 1 - _LOGIT_LIMIT), alpha
+        output.rgba[:, 3:].clamp(_LOGIT_LIMIT, 1 - _LOGIT_LIMIT), alpha, reduction="none"
     )
-    distance = ((output.depth - depth).abs() * alpha).mean()
-    return mse + config.alpha * opacity + config.depth * distance, mse
+    guesses = [output.depth] if output.guess is None else [output.depth, output.guess]
+    distance = sum((guess - lesson.depth).abs() for guess in guesses) / len(guesses) * alpha
+    shape = kept * lesson.shape * (config.alpha * opacity + config.depth * distance)
+    return Losses(mse + shape.mean(pixels), mse)
 
 
 def over(

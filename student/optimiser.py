@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from student.models.grids import FeatureGrids
+from student.models.grids import PointFeatures
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,14 @@ class StudentOptimiser:
         self._peaks = [group["lr"] for group in self.adam.param_groups]
         self._average = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
-    def step(self, loss: Tensor, step: int, fraction: float) -> None:
-        """Descend on `loss` in step number `step` (0-based), `fraction` of the budget being used
-        up.
+    def step(self, step: int, fraction: float) -> None:
+        """Descend along the gradients in step number `step` (0-based), `fraction` of the budget
+        being used up, and clear them.
         """
         for group, peak in zip(self.adam.param_groups, self._peaks, strict=True):
             group["lr"] = peak * self.config.scale(fraction)
-        self.adam.zero_grad(set_to_none=True)
-        loss.backward()
         self.adam.step()
+        self.adam.zero_grad(set_to_none=True)
         self._update_average(step)
 
     @torch.no_grad()
@@ -103,6 +102,14 @@ class StudentOptimiser:
             if kind == "adam":
                 state["state"].setdefault(int(place[0]), {})[place[1]] = value
         self.adam.load_state_dict(state)
+        self._lay_out_moments()
+
+    def _lay_out_moments(self) -> None:
+        """Give moments their parameters' memory layout, which files do not keep."""
+        for parameter, moments in self.adam.state.items():
+            for name, value in moments.items():
+                if value.shape == parameter.shape:
+                    moments[name] = torch.empty_like(parameter).copy_(value)
 
 
 def split_parameters(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
@@ -110,7 +117,7 @@ def split_parameters(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Para
     grids = [
         parameter
         for module in model.modules()
-        if isinstance(module, FeatureGrids)
+        if isinstance(module, PointFeatures)
         for parameter in module.parameters()
     ]
     known = {id(parameter) for parameter in grids}

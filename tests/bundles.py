@@ -1,8 +1,12 @@
-"""A small bundle without any training, for the viewer's and the browser's tests.
+"""Small bundles without any training, for the viewer's and the browser's tests.
 
-`python tests/bundles.py OUT` writes OUT/{manifest.json, *.onnx, references/*.png, poster.png}: a
-translucent, colourful ball that looks different from every side, 16^2 rays to 128^2 pixels, in both
-precisions.
+`python tests/bundles.py OUT [ball|waves]` writes OUT/{manifest.json, *.onnx, references/*.png, ...}
+in both precisions:
+
+* ball: a student of its own kind, which has no split form: a translucent, colourful ball that looks
+  different from every side, 16^2 rays to 128^2 pixels
+* waves: the surface-guided student with random weights and features, 16^2 rays to 64^2
+  pixels, with its split form
 """
 
 import math
@@ -15,7 +19,9 @@ from torch import Tensor, nn
 
 from export.bundle import Exportable, Measured, prove_student, write_bundle
 from student.models.base import LightField, LightFieldOutput, grid_rays
+from student.models.surface_guided import SurfaceGuided, SurfaceGuidedConfig
 from teacher.cameras import Camera, look_at
+from teacher.ops.hash_encode import HashGrid
 from teacher.pseudo.envelope import Envelope
 
 RADIUS = 0.9
@@ -24,6 +30,41 @@ RADIUS = 0.9
 
 def ball(size: int = 128) -> Exportable:
     """The ball, seen from all round, as a student at `size` x `size` pixels."""
+    return _seen_from_all_round("ball", Ball().eval(), size)
+
+
+def waves(size: int = 64, config: SurfaceGuidedConfig | None = None) -> Exportable:
+    """The surface-guided student, random and wavy, at `size` x `size` pixels."""
+    return _seen_from_all_round("waves", wavy(config or WAVES), size)
+
+
+WAVES = SurfaceGuidedConfig(
+    points=8,
+    volume=HashGrid(levels=1, features=4, log2_size=11, base=10, finest=10),
+    octaves=3,
+    width=16,
+    blocks=1,
+    shape=HashGrid(levels=2, features=2, log2_size=9, base=4, finest=12),
+    colour=HashGrid(levels=3, features=4, log2_size=9, base=4, finest=16),
+    features=3,
+    head_width=8,
+)
+"""Small, with dense and hashed levels, and odd enough for every kind of padding."""
+
+
+def wavy(config: SurfaceGuidedConfig) -> SurfaceGuided:
+    """The student of `config` with random weights and features in a flat box."""
+    random = torch.Generator().manual_seed(0)
+    model = config.build(torch.tensor([[-1.0, -0.9, -0.5], [0.8, 1.0, 0.6]])).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            fan_in = parameter[0].numel() if parameter.ndim > 1 else 1
+            spread = 1.4 / fan_in**0.5 if parameter.ndim > 1 else 0.1
+            parameter.normal_(0, 0.7 if name.endswith("table") else spread, generator=random)
+    return model
+
+
+def _seen_from_all_round(name: str, model: LightField, size: int) -> Exportable:
     envelope = Envelope(
         pivot=(0.0, 0.0, 0.0),
         radius=(2.6, 3.4),
@@ -34,7 +75,7 @@ def ball(size: int = 128) -> Exportable:
     )
     cameras = tuple(_camera(azimuth, envelope, size) for azimuth in range(0, 360, 30))
     measured = Measured(0, "none", "white", size, size, None, None, None)
-    return Exportable("ball", "ball", Ball().eval(), (size, size), envelope, cameras, measured)
+    return Exportable(name, name, model, (size, size), envelope, cameras, measured)
 
 
 def _camera(degrees: int, envelope: Envelope, size: int) -> Camera:
@@ -159,4 +200,7 @@ def _bilinear(
 
 
 if __name__ == "__main__":
-    write_bundle(source := ball(), prove_student(source), Path(sys.argv[1]))
+    folder, kind = (*sys.argv[1:], "ball")[:2]
+    write_bundle(
+        source := {"ball": ball, "waves": waves}[kind](), prove_student(source), Path(folder)
+    )

@@ -27,6 +27,8 @@ class LightFieldOutput(NamedTuple):
     """Premultiplied sRGB and alpha in [0, 1]."""
     depth: Float[Tensor, "batch 1 height width"]
     """Distance along the unit ray, in norm units."""
+    guess: Float[Tensor, "batch 1 height width"] | None = None
+    """Depth as guessed on the way, by students that correct a guess; taught like depth."""
 
 
 class LightField(nn.Module, ABC):

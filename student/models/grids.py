@@ -21,11 +21,16 @@ PLANES = ((0, 1), (0, 2), (1, 2))
 VOLUME = ((0, 1, 2),)
 
 
-class FeatureGrids(nn.Module):
+class PointFeatures(nn.Module):
+    """Learned features of points: what trains with the grids' rate, not with the networks'."""
+
+
+class FeatureGrids(PointFeatures):
     """Learned features on lattices over the axes `axes`, at several resolutions, concatenated.
 
     Args:
-        axes: `PLANES` (EG3D, section 4; concatenated as in LightSpeed) or `VOLUME`.
+        axes: `PLANES` (EG3D, section 4; concatenated as in LightSpeed), `VOLUME`, or others of
+            points with as many coordinates as one likes.
         resolutions: nodes along each side, one set of lattices for each.
         features: channels of each lattice.
     """
@@ -44,7 +49,7 @@ class FeatureGrids(nn.Module):
         )
 
     def forward(
-        self, points: Float[Tensor, "batch points 3 height width"]
+        self, points: Float[Tensor, "batch points coordinates height width"]
     ) -> Float[Tensor, "batch channels height width"]:
         """Features of points in [-1, 1]^3: `self.channels` times `points` channels, point-minor."""
         batch, count, _, height, width = points.shape
@@ -98,11 +103,11 @@ class GatheredGrids(nn.Module):
         self.register_buffer("corners", corners)
 
     def forward(
-        self, points: Float[Tensor, "batch points 3 height width"]
+        self, points: Float[Tensor, "batch points coordinates height width"]
     ) -> Float[Tensor, "batch channels height width"]:
         """Features of points in [-1, 1]^3: see `FeatureGrids.forward`."""
         batch, count, _, height, width = points.shape
-        axis = points.permute(2, 0, 1, 3, 4).reshape(3, -1).split(1)
+        axis = points.permute(2, 0, 1, 3, 4).reshape(points.shape[2], -1).split(1)
         row, weights = self.first_row, torch.ones_like(self.first_row)[:, None]
         for column, stride in zip(self.columns, self.strides.unbind(), strict=True):
             node, beyond = self._place(torch.cat([axis[i] for i in column]))

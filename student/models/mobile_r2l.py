@@ -21,6 +21,7 @@ by alpha; depth is the fraction of the ray's way through the box.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,8 +94,12 @@ class MobileR2L(LightField):
         self.head = nn.Sequential(
             nn.Conv2d(encoded, config.width, 1), activation(config.activation)
         )
-        self.body = LongSkip(*_residual_blocks(config, config.width, config.blocks))
-        self.upsample = nn.Sequential(*_stages(config))
+        blocks = (config.activation, config.norm)
+        self.body = LongSkip(*(ResidualBlock(config.width, *blocks) for _ in range(config.blocks)))
+        stages = tuple(zip(config.channels, config.factors, strict=True))
+        self.upsample = nn.Sequential(
+            *upsampling_stages(config.width, stages, config.stage_blocks, config.stages, *blocks)
+        )
         self.out = nn.Conv2d(config.channels[-1], RGB_ALPHA_DEPTH, 1)
 
     def forward(
@@ -106,20 +111,33 @@ class MobileR2L(LightField):
         """See `LightField.forward`."""
         points = self.sampler(T_norm_camera, intrinsics, self.coarse_size(size), self.aabb)
         hidden = self.body(self.head(encode_frequencies(points.flatten(1, 2), self.octaves)))
-        rgb, alpha, fraction = torch.sigmoid(self.out(self.upsample(hidden))).split([3, 1, 1], 1)
         near, far = clip_to_box(*grid_rays(T_norm_camera, intrinsics, size), self.aabb)
-        return LightFieldOutput(torch.cat([rgb * alpha, alpha], 1), near + (far - near) * fraction)
+        return as_picture(self.out(self.upsample(hidden)), near, far)
 
 
-class BoxPoints(nn.Module):
-    """`count` points from where a ray enters the box to where it leaves it, in box coordinates [-1,
-    1].
-    """
+def as_picture(
+    logits: Float[Tensor, "batch 5 height width"],
+    near: Float[Tensor, "batch 1 height width"],
+    far: Float[Tensor, "batch 1 height width"],
+) -> LightFieldOutput:
+    """A picture of logits of RGB, alpha and the fraction of the way from `near` to `far`."""
+    rgb, alpha, fraction = torch.sigmoid(logits).split([3, 1, 1], 1)
+    return LightFieldOutput(torch.cat([rgb * alpha, alpha], 1), near + (far - near) * fraction)
+
+
+class RayPoints(nn.Module):
+    """Points at `count` equal fractions of some interval of each ray: what both samplings share."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
         self.fractions: Float[Tensor, " points"]
         self.register_buffer("fractions", torch.linspace(0, 1, count), persistent=False)
+
+
+class BoxPoints(RayPoints):
+    """`count` points from where a ray enters the box to where it leaves it, in box coordinates [-1,
+    1].
+    """
 
     def forward(
         self,
@@ -134,18 +152,13 @@ class BoxPoints(nn.Module):
         return to_unit_box(points_between(origins, directions, near, far, self.fractions), aabb)
 
 
-class PlanePoints(nn.Module):
+class PlanePoints(RayPoints):
     """`count` points on planes parallel to the image, in norm units: the paper's sampling.
 
     The paper sets the first and last plane by hand (2 and 6 for cameras 4 away from the origin).
     Here they are the camera's distance from the box's centre less and plus half the box's diagonal,
     which is that for any scene.
     """
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self.fractions: Float[Tensor, " points"]
-        self.register_buffer("fractions", torch.linspace(0, 1, count), persistent=False)
 
     def forward(
         self,
@@ -178,16 +191,28 @@ class PlanePoints(nn.Module):
         return low + (high - low) * torch.rand(shape, device=like.device)
 
 
-def _residual_blocks(config: MobileR2LConfig, channels: int, count: int) -> list[ResidualBlock]:
-    return [ResidualBlock(channels, config.activation, config.norm) for _ in range(count)]
+def upsampling_stages(
+    inputs: int,
+    stages: Sequence[tuple[int, int]],
+    blocks: int,
+    upsampling: Upsampling = "shuffle",
+    kind: Activation = "relu",
+    norm: Norm = "none",
+) -> list[nn.Module]:
+    """Upsampling stages with `blocks` residual blocks behind each.
 
-
-def _stages(config: MobileR2LConfig) -> list[nn.Module]:
-    stages, inputs = [], config.width
-    for number, (channels, factor) in enumerate(zip(config.channels, config.factors, strict=True)):
+    Args:
+        inputs: channels that come in.
+        stages: (channels behind it, factor) of each stage.
+        blocks: residual blocks behind each stage.
+        upsampling: how the picture grows.
+        kind: nonlinearity of the blocks.
+        norm: normalisation within them.
+    """
+    layers: list[nn.Module] = []
+    for number, (channels, factor) in enumerate(stages):
         # only the first stage mixes neighbours when shuffling: it is where that is cheapest
-        kernel = 3 if number == 0 else 1
-        stages.append(upsample(config.stages, inputs, channels, factor, kernel))
-        stages += _residual_blocks(config, channels, config.stage_blocks)
+        layers.append(upsample(upsampling, inputs, channels, factor, 1 if number else 3))
+        layers += [ResidualBlock(channels, kind, norm) for _ in range(blocks)]
         inputs = channels
-    return stages
+    return layers

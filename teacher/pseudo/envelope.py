@@ -100,6 +100,32 @@ def fit_envelope(cameras: Sequence[Camera]) -> Envelope:
     )
 
 
+def widened(envelope: Envelope, margin: float) -> Envelope:
+    """`envelope` and what lies around it, so that a student learns past the edge it promises.
+
+    Every camera of `envelope` is in it; a whole orbit stays exactly one, and no elevation gets
+    steeper than `STEEPEST` for it.
+
+    Args:
+        envelope: the promised set.
+        margin: by how much each range grows at both ends: radius and focal length by this fraction
+            of themselves, angles by this in radians; targets by this fraction of the least radius,
+            which turns the camera by as much.
+    """
+    (first, last), (low, high) = envelope.azimuth, envelope.elevation
+    excess = max(0.0, last - first + 2 * margin - math.tau) / 2  # of an arc that closes
+    near = envelope.radius[0]
+    spread = min(envelope.target_spread + margin * near, WIDEST_SPREAD * near * (1 - margin))
+    return replace(
+        envelope,
+        radius=(near * (1 - margin), envelope.radius[1] * (1 + margin)),
+        azimuth=(first - margin + excess, last + margin - excess),
+        elevation=(min(low, max(low - margin, -STEEPEST)), max(high, min(high + margin, STEEPEST))),
+        target_spread=max(envelope.target_spread, spread),
+        focal=(envelope.focal[0] * (1 - margin), envelope.focal[1] * (1 + margin)),
+    )
+
+
 def azimuth_range(azimuths: Float[Tensor, " cameras"]) -> tuple[float, float]:
     """The arc that azimuths (radians) cover: the complement of the largest gap between them.
 
@@ -145,11 +171,11 @@ def sample_cameras(
     targets = pivot + envelope.target_spread * _in_ball(u[:, 3:6])
     focal = _between(envelope.focal, u[:, 6]).tolist()
     poses = [look_at(p, t).float() for p, t in zip(positions, targets, strict=True)]
-    return [_seen_through(like, pose, f) for pose, f in zip(poses, focal, strict=True)]
+    return [seen_through(like, pose, f) for pose, f in zip(poses, focal, strict=True)]
 
 
-def _seen_through(like: Camera, pose: Float[Tensor, "4 4"], focal: float) -> Camera:
-    """The pinhole camera at `pose` with a focal length of `focal` picture heights."""
+def seen_through(like: Camera, pose: Float[Tensor, "4 4"], focal: float) -> Camera:
+    """The pinhole camera at `pose` with a focal length of `focal` picture heights, else as `like`."""
     fy = focal * like.height
     return replace(
         like.undistorted(), T_world_camera=pose, fx=fy * like.fx / like.fy, fy=fy, time=None

@@ -3,12 +3,12 @@
     runs/x/teacher (a trained NeRF) | "demo" (the analytic scene) | a folder of shards -> Source
 
 Views are numbered, and view k is a pure function of (source, size, seed, k): the training cameras
-come first, then cameras drawn from the envelope. So any machine can render any part of them, and a
+come first, then cameras that its sampler draws. So any machine can render any part of them, and a
 stopped run can go on.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jaxtyping import Float
@@ -18,11 +18,13 @@ from teacher.cameras import Camera
 from teacher.errors import UserError
 from teacher.files import sha256
 from teacher.pseudo.envelope import Envelope, fit_envelope, sample_camera
+from teacher.pseudo.sampler import CameraSampler
 from teacher.pseudo.view import View, ViewRenderer
 from teacher.seeds import generator_for
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
+_UNSEEN_SEED = 2 << 20  # far from any seed of a training pool
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,28 @@ class Source:
     """The training cameras, without distortion: they give the size and are part of the pool."""
     fingerprint: str
     """Changes when the views would: keeps stored shards of different teachers apart."""
+    sampler: CameraSampler = field(default_factory=CameraSampler, kw_only=True)
+    """Draws the cameras that follow the training cameras."""
 
     def camera(self, index: int, size: Size, seed: int) -> Camera:
-        """Camera of view `index`: a training camera, or one drawn from the envelope."""
+        """Camera of view `index`: a training camera, or one drawn by the sampler."""
         height, width = size
         if index < len(self.cameras):
             return self.cameras[index].resized(width, height)
         like = self.cameras[index % len(self.cameras)].resized(width, height)
-        return sample_camera(self.envelope, generator_for(seed, index), like)
+        generator = generator_for(seed, index)
+        return self.sampler.draw(self.envelope, self.cameras, generator, like)
 
     def view(self, index: int, size: Size, seed: int) -> View:
         """View number `index` at `size`; the seed decides on cameras that are drawn."""
         return self.renderer.render(self.camera(index, size, seed))
+
+    def unseen(self, number: int, size: Size) -> View:
+        """View `number` of those that no student is shown: from the promised envelope."""
+        index, (height, width) = len(self.cameras) + number, size
+        like = self.cameras[index % len(self.cameras)].resized(width, height)
+        camera = sample_camera(self.envelope, generator_for(_UNSEEN_SEED, index), like)
+        return self.renderer.render(camera)
 
 
 def open_source(path: str | Path) -> Source:

@@ -1,7 +1,9 @@
 """Views on disk, for several machines or a foreign teacher. Online distillation needs none of this.
 
-    store.json         what the views are of: schema, fingerprint, size, seed, envelope, box,
-    cameras shard-000000.tar   views 0 to shard_size - 1; see `shards` shard-000001.tar   ...
+    store.json         what the views are of: schema, fingerprint, size, seed, sampler, envelope,
+                       box, cameras
+    shard-000000.tar   views 0 to shard_size - 1; see `shards`
+    shard-000001.tar   ...
 
 View k of a store is the source's view k, so shards can be written in any order, by any machine.
 Each one appears whole or not at all, and the same command goes on with those that are missing.
@@ -23,6 +25,7 @@ from teacher.config import from_plain, to_plain
 from teacher.errors import UserError
 from teacher.files import read_json, replacing, write_json
 from teacher.pseudo.envelope import Envelope
+from teacher.pseudo.sampler import CameraSampler
 from teacher.pseudo.shards import (
     ShardIndex,
     camera_from_json,
@@ -36,7 +39,8 @@ from teacher.pseudo.view import PackedView, View
 
 SCHEMA = 1
 """Goes up when the layout changes."""
-_IDENTITY = ("schema", "fingerprint", "seed", "size", "shard_size", "alpha")
+_IDENTITY = ("schema", "fingerprint", "seed", "size", "shard_size", "alpha", "sampler")
+_HELD_BACK_ONE_IN, _MOST_HELD_BACK = 20, 20
 _REMEDY = "delete the folder and write it again, or name another one"
 
 
@@ -130,12 +134,34 @@ class StoredSource(Source):
     def __len__(self) -> int:
         return len(self.index)
 
+    @property
+    def held_back(self) -> int:
+        """How many of the last views are for measuring alone: one in twenty, at most 20."""
+        return min(_MOST_HELD_BACK, len(self) // _HELD_BACK_ONE_IN)
+
     def view(self, index: int, size: Size, seed: int) -> View:
-        """Stored view `index`, from the start again after the last; `seed` has no say any more.
+        """Stored view `index`, from the start again after the last that is not held back; `seed`
+        has no say any more.
 
         Raises:
             UserError: `size` is not that of the stored views.
         """
+        return self._stored(index % (len(self) - self.held_back), size)
+
+    def unseen(self, number: int, size: Size) -> View:
+        """View `number` of those that are held back; raises as `view`, and in a store too small to
+        hold any back.
+        """
+        if not self.held_back:
+            raise UserError(
+                f"stored views of {self.name}",
+                f"{len(self)} views, too few to hold one back for measuring",
+                f"at least {_HELD_BACK_ONE_IN} views",
+                "write more views, or measure against photographs with --data",
+            )
+        return self._stored(len(self) - self.held_back + number % self.held_back, size)
+
+    def _stored(self, number: int, size: Size) -> View:
         if tuple(size) != self.size:
             raise UserError(
                 f"stored views of {self.name}",
@@ -143,7 +169,7 @@ class StoredSource(Source):
                 f"{self.size[0]} x {self.size[1]}, the size they were rendered at",
                 "train the student at that size, or write a store at the other",
             )
-        return read_view(self.index[index % len(self.index)]).unpack()
+        return read_view(self.index[number]).unpack()
 
 
 @dataclass(frozen=True)
@@ -195,6 +221,7 @@ def _describe(source: Source, size: Size, shard_size: int, seed: int) -> dict[st
         "size": list(size),
         "shard_size": shard_size,
         "alpha": "premultiplied",
+        "sampler": to_plain(source.sampler),
         "name": source.name,
         "envelope": to_plain(source.envelope),
         "aabb": source.aabb.tolist(),
@@ -222,7 +249,7 @@ def _claim(folder: Path, wanted: dict[str, Any]) -> None:
     if not path.exists():
         write_json(path, wanted)
         return
-    found = _read_description(folder)
+    found = {"sampler": to_plain(CameraSampler()), **_read_description(folder)}
     wrong = [key for key in _IDENTITY if found.get(key) != wanted[key]]
     if wrong:
         raise UserError(

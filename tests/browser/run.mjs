@@ -1,8 +1,8 @@
 /**
- * The browser tests: `node tests/browser/run.mjs [BUNDLE]`, after `npm ci && npm run build` in
+ * The browser tests: `node tests/browser/run.mjs [BUNDLE [SPLIT_BUNDLE]]`, after `npm ci && npm run build` in
  * web/viewer.
  *
- * Without a BUNDLE it has `tests/bundles.py` write one ($PYTHON, or .venv/bin/python). The browser
+ * What is not given `tests/bundles.py` writes ($PYTHON, or .venv/bin/python). The browser
  * is $CHROME, or the first Chromium on the PATH. Prints every test, then "N passed, N failed";
  * exits with 1 if one failed or none ran.
  */
@@ -16,17 +16,19 @@ import { fileURLToPath } from "node:url";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.join(here, "../..");
-const files = ["drawing", "interaction", "errors"].map((name) =>
+const files = ["drawing", "split", "interaction", "errors"].map((name) =>
   path.join(here, `${name}.test.mjs`),
 );
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), "pocketfield-bundle-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
-process.env.POCKETFIELD_BUNDLE = path.resolve(process.argv[2] ?? writeBundle(scratch));
+process.env.POCKETFIELD_BUNDLE = path.resolve(process.argv[2] ?? writeBundle("ball"));
+process.env.POCKETFIELD_SPLIT_BUNDLE = path.resolve(process.argv[3] ?? writeBundle("waves"));
 
-function writeBundle(folder) {
+function writeBundle(kind) {
+  const folder = path.join(scratch, kind);
   const python = process.env.PYTHON ?? path.join(root, ".venv/bin/python");
-  execFileSync(python, [path.join(root, "tests/bundles.py"), folder], {
+  execFileSync(python, [path.join(root, "tests/bundles.py"), folder, kind], {
     cwd: root,
     stdio: "inherit",
   });

@@ -8,7 +8,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { launch } from "./browser.mjs";
-import { over, psnr, readPng } from "./pictures.mjs";
+import { fromBytes, over, psnr, readPng } from "./pictures.mjs";
 import { serve } from "./server.mjs";
 
 /** The built page. */
@@ -16,6 +16,8 @@ export const DIST = fileURLToPath(new URL("../../web/viewer/dist", import.meta.u
 
 /** The folder of the test's bundle, written by `python tests/bundles.py` (see run.mjs). */
 export const BUNDLE = process.env.POCKETFIELD_BUNDLE ?? "";
+/** A bundle whose student has a split form. */
+export const SPLIT_BUNDLE = process.env.POCKETFIELD_SPLIT_BUNDLE ?? "";
 export const PREFIX = "/somewhere/deep/";
 
 for (const file of [path.join(DIST, "index.html"), path.join(BUNDLE, "manifest.json")]) {
@@ -25,22 +27,28 @@ for (const file of [path.join(DIST, "index.html"), path.join(BUNDLE, "manifest.j
   );
 }
 
+/** Least agreement of a canvas with torch, in dB; 8-bit rounding alone gives about 59. */
+export const PSNR = 45;
+
 /** Start the server. */
 export async function openSite() {
   return serve([
     [`${PREFIX}scene/`, BUNDLE],
+    [`${PREFIX}split/`, SPLIT_BUNDLE],
     [PREFIX, DIST],
   ]);
 }
 
-/** The bundle's manifest. */
-export const manifest = () => JSON.parse(readFileSync(path.join(BUNDLE, "manifest.json"), "utf8"));
+/** A bundle's manifest. */
+export const manifest = (bundle = BUNDLE) =>
+  JSON.parse(readFileSync(path.join(bundle, "manifest.json"), "utf8"));
 
 /** The picture of the start camera. */
 export const poster = readPng(path.join(BUNDLE, manifest().poster));
 
 /** The picture that torch computed for the k-th reference camera. */
-export const reference = (k) => readPng(path.join(BUNDLE, manifest().references[k].image));
+export const reference = (k, bundle = BUNDLE) =>
+  readPng(path.join(bundle, manifest(bundle).references[k].image));
 
 /**
  * A browser (see browser.mjs) whose pages all come from `site`.
@@ -96,6 +104,27 @@ export function drawReference(page, k) {
     const { width, height, rgba } = await window.pocketfield.frame(references[k].camera);
     return { width, height, rgba: Array.from(rgba) };
   }, k);
+}
+
+/**
+ * Draw reference cameras of `bundle` (all of them, or every `step`-th), one after the other, and
+ * hold each to torch's picture: a frame that shows an earlier camera fails. The worst PSNR.
+ */
+export async function drawsReferences(page, bundle = BUNDLE, step = 1) {
+  const { references } = manifest(bundle);
+  let worst = Infinity;
+  for (let k = 0; k < references.length; k += step) {
+    const drawn = fromBytes(await drawReference(page, k));
+    const found = psnr(drawn, reference(k, bundle));
+    worst = Math.min(worst, found);
+    assert.ok(found >= PSNR, `reference ${k}: ${found.toFixed(1)} dB`);
+    const other = psnr(drawn, reference((k + 1) % references.length, bundle));
+    assert.ok(
+      other < PSNR - 15,
+      `reference ${k} cannot be told from the next one: ${other.toFixed(1)} dB`,
+    );
+  }
+  return worst;
 }
 
 export const stats = (page) => page.evaluate(() => window.pocketfield.stats());

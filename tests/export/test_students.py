@@ -9,15 +9,19 @@ from export.bundle import Exportable, prove_student
 from export.operators import check_operators
 from export.verify import REQUIRED
 from student.models.base import LightField
+from student.models.light_slab import LightSlabConfig
 from student.models.mobile_r2l import MobileR2LConfig
-from student.models.tiny import TinyConfig
+from student.models.surface_guided import SurfaceGuidedConfig
 from student.presets import PRESETS
 
+Config = SurfaceGuidedConfig | MobileR2LConfig | LightSlabConfig
 
-def _small(config: TinyConfig | MobileR2LConfig) -> TinyConfig | MobileR2LConfig:
+
+def _small(config: Config) -> Config:
     """The same kind of network, exported faster."""
-    if isinstance(config, MobileR2LConfig):
-        return replace(config, width=32, blocks=3, channels=(16, 16, 8), stage_blocks=1)
+    if isinstance(config, MobileR2LConfig | LightSlabConfig):
+        channels = (16, 16, 8)[-len(config.factors) :]
+        return replace(config, width=32, blocks=3, channels=channels, stage_blocks=1)
     return config
 
 

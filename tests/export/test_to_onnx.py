@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from export.bundle import Exportable, Proved
 from export.graph import CameraToPicture, camera_pose
 from export.passes import values
-from export.to_onnx import OPSET, to_onnx
+from export.to_onnx import OPSET, to_onnx, to_sampled_onnx
+from export.verify import OnnxPicture
 from student.models.base import LightField, LightFieldOutput, grid_rays
+from student.models.light_slab import LightSlabConfig
 from teacher.cameras import Camera
 from teacher.errors import UserError
 from tests.bundles import Ball
@@ -88,7 +90,7 @@ def test_the_picture_is_the_students_in_evaluation_mode(source: Exportable) -> N
     """The graph takes a camera without a batch axis, and adds nothing to the student."""
     camera = source.cameras[3]
     pose = camera_pose(camera)
-    rgba, depth = CameraToPicture(source.model, source.size).render(pose)
+    rgba, depth, _ = CameraToPicture(source.model, source.size).render(pose)
     with torch.no_grad():
         expected = source.model(
             camera.T_world_camera[None], torch.tensor([camera.fractions]), source.size
@@ -106,3 +108,20 @@ def test_a_cameras_pose_holds_at_any_resolution(source: Exportable) -> None:
     np.testing.assert_array_equal(matrix, camera.T_world_camera)
     distorted = dataclasses.replace(camera, lens="opencv", distortion=(0.1, 0.0, 0.0, 0.0))
     assert camera_pose(distorted) == camera_pose(camera)
+
+
+def test_a_student_with_planes_has_a_graph_with_grid_sample_too(source: Exportable) -> None:
+    """For WebAssembly, where that is faster: the same picture as with gathers."""
+    config = LightSlabConfig(
+        planes=(8,), features=2, width=8, blocks=1, factors=(2, 2), channels=(8, 8)
+    )
+    model = config.build(source.model.aabb).eval()
+    sampled = to_sampled_onnx(model, (8, 8))
+    assert sampled is not None
+    assert "GridSample" in {node.op_type for node in sampled.graph.node}
+    pose = camera_pose(source.cameras[3])
+    pictures = [
+        OnnxPicture(g.SerializeToString()).render(pose) for g in (sampled, to_onnx(model, (8, 8)))
+    ]
+    torch.testing.assert_close(pictures[0].rgba, pictures[1].rgba, atol=1e-5, rtol=0)
+    assert to_sampled_onnx(source.model, source.size) is None

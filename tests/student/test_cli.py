@@ -23,10 +23,29 @@ def test_a_preset_and_its_overrides_reach_the_training(
     monkeypatch.setattr("student.train.train", lambda *given: seen.append(given))
     arguments = ["--teacher", "demo", "--output", "runs/x", "--steps", "7", "--model.width", "40"]
     _run(["train", name, *arguments], monkeypatch)
-    ((preset, config, teacher, output, data),) = seen
+    ((preset, config, teacher, output, data, device),) = seen
     assert (preset, teacher, str(output), data) == (name, "demo", "runs/x", None)
+    assert device == "auto"
     assert (config.steps, config.model.width) == (7, 40)
     assert type(config.model) is type(PRESETS[name][1].model)
+
+
+def test_options_of_the_engine_read_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr("student.train.train", lambda *given: seen.append(given))
+    options = (
+        "--progressive 0.3 4 0.6 2 --replay.hard 0.2 --photographs.fraction 0.1 --accumulate 2"
+    )
+    options += " --execution.precision bf16 --execution.layout channels_last --device cpu"
+    options += " --cameras.near 0.3 --cameras.margin 0.05"
+    arguments = ["--teacher", "demo", "--output", "runs/x", *options.split()]
+    _run(["train", "tiny", *arguments], monkeypatch)
+    ((_, config, *_, device),) = seen
+    assert config.progressive == ((0.3, 4), (0.6, 2)) and config.accumulate == 2
+    assert (config.replay.hard, config.photographs.fraction) == (0.2, 0.1)
+    assert (config.execution.precision, config.execution.layout) == ("bf16", "channels_last")
+    assert (config.cameras.near, config.cameras.margin, device) == (0.3, 0.05, "cpu")
+    assert from_plain(type(config), to_plain(config)) == config
 
 
 def test_an_unknown_preset_lists_the_known_ones(

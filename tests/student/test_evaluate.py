@@ -1,16 +1,17 @@
 """Rendering at any size, held-out views, metrics, and loading what was trained."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage.metrics import structural_similarity
 
 from student.checkpoint import load_student
-from student.evaluate import evaluate
+from student.evaluate import _compare, evaluate, heat
 from student.held_out import (
     HeldOut,
     frames_of,
@@ -20,18 +21,22 @@ from student.held_out import (
     spread,
     undistort,
 )
-from student.models.tiny import TinyConfig
 from student.presets import PoolConfig, TrainConfig
 from student.render import StudentRenderer
 from student.train import train
-from teacher.cameras import Camera, look_at, pixel_centres
+from teacher.cameras import Camera, apply_similarity, look_at, pixel_centres
+from teacher.config import to_plain
 from teacher.errors import UserError
+from teacher.files import write_json
+from teacher.model import describe_scene
 from teacher.pictures import Picture
+from teacher.presets import DataConfig
 from teacher.pseudo.source import Source
 from teacher.pseudo.view import View
-from teacher.scene import Frame, premultiply
+from teacher.scene import Frame, Scene, premultiply
+from tests.student.toys import toy
 
-MODEL = TinyConfig(points=4, volume=(8,), encoded_points=2, width=8, blocks=1, surface_planes=(8,))
+MODEL = toy(points=4, width=8)
 CONFIG = TrainConfig(
     model=MODEL, pool=PoolConfig(capacity=4, first=2), steps=3, batch=1, eval_points=1, eval_views=1
 )
@@ -204,3 +209,125 @@ def test_metrics_against_photographs(
     assert metrics["teacher_psnr_truth"] > 45
     assert metrics["student_psnr_truth"] == pytest.approx(metrics["student_psnr_teacher"], abs=0.1)
     assert {"psnr", "ssim", "flip", "lpips"} == metrics["mean"]["truth"].keys()
+
+
+def test_unrelated_pictures_have_no_structural_similarity(ball: Source) -> None:
+    """Noise against noise is about 0, and scikit-image agrees; with channels taken for an axis of
+    the picture, as in the papers' .993, it would be about a half.
+    """
+    generator = torch.Generator().manual_seed(0)
+    image, other = (torch.rand(64, 48, 3, generator=generator) for _ in range(2))
+    view = imagined(ball, 0, (64, 48))
+    found = _compare(image, other, view)["ssim"]
+    theirs = structural_similarity(
+        image.numpy(),
+        other.numpy(),
+        channel_axis=2,
+        data_range=1.0,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
+    assert found == pytest.approx(theirs, abs=0.01)
+    assert isinstance(found, float) and abs(found) < 0.05
+    assert 0.45 < _swapped_ssim(image, other) < 0.6
+
+
+def _swapped_ssim(image: torch.Tensor, other: torch.Tensor) -> float:
+    """SSIM of [1, height, width, 3] read as [1, channel, height, width], padded by zeros: the bug."""
+    from torch.nn.functional import conv2d
+
+    line = torch.exp(-(torch.arange(-5.0, 6.0) ** 2) / (2 * 1.5**2))
+    window = (line[:, None] * line / line.sum() ** 2)[None, None]
+
+    def blurred(x: torch.Tensor) -> torch.Tensor:
+        return conv2d(x[:, None], window, padding=5)  # [height, 1, width, 3]
+
+    a, b = blurred(image), blurred(other)
+    variances = [blurred(x * y) - p * q for x, y, p, q in (
+        (image, image, a, a), (other, other, b, b), (image, other, a, b),
+    )]  # fmt: skip
+    c1, c2 = 0.01**2, 0.03**2
+    upper = (2 * a * b + c1) * (2 * variances[2] + c2)
+    lower = (a * a + b * b + c1) * (variances[0] + variances[1] + c2)
+    return float((upper / lower).mean())
+
+
+def test_heat_is_black_red_yellow_white() -> None:
+    found = heat(torch.tensor([[0.0, 1 / 3, 2 / 3, 1.0, 2.0]]))[0]
+    expected = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1], [1, 1, 1]]
+    torch.testing.assert_close(found, torch.tensor(expected).float())
+
+
+def test_the_worst_views_are_shown_worst_first(run: Path) -> None:
+    """Teacher, student and error of three views; errors of views that are perfect are black."""
+    metrics = evaluate(run)
+    order = sorted(metrics["per_view"], key=lambda row: row["teacher"]["psnr"])
+    assert metrics["worst"] == [row["name"] for row in order[:3]]
+    sheet = np.asarray(Image.open(run / "eval/worst.png"))
+    assert sheet.shape == (3 * 34, 3 * 34, 3)
+    teacher, student, error = (sheet[1:33, 34 * k + 1 : 34 * k + 33] / 255 for k in range(3))
+    wrong = np.abs(student - teacher).mean(-1)
+    red = np.clip(3 * 4 * wrong, 0, 1)
+    assert np.abs(error[..., 0] - red).max() < 0.1  # eight bits, times twelve
+
+
+def test_stability_is_measured_along_the_orbit(run: Path, ball: Source) -> None:
+    """Of the student 24 frames, and none where only stored views can be seen."""
+    stability = evaluate(run)["stability"]
+    assert stability["frames"] == 24
+    assert stability["motion"] > 0.001 and stability["flicker"] > 0
+    ratio = stability["motion"] / stability["flicker"]
+    assert stability["stability_db"] == pytest.approx(20 * np.log10(ratio), abs=1e-6)
+
+
+@dataclass
+class Shifted:
+    """A teacher that believes its cameras stand elsewhere than they were said to."""
+
+    source: Source
+    shift: torch.Tensor
+
+    def render(self, camera: Camera) -> View:
+        return self.source.renderer.render(camera)
+
+    def photograph(self, frame: Frame) -> View:
+        return self.render(apply_similarity(self.shift, frame.camera))
+
+
+def test_corrected_cameras_are_looked_through_by_both(ball: Source, tmp_path: Path) -> None:
+    """Photographs taken from elsewhere than stated: teacher and student are measured from there."""
+    shift = torch.eye(4)
+    shift[:3, 3] = torch.tensor([0.1, -0.05, 0.02])
+    stated = ball.cameras[1]
+    real = apply_similarity(shift, stated)
+    frame = replace(_photo(ball, real, tmp_path / "a.png"), camera=stated)
+    corrected = replace(ball, renderer=Shifted(ball, shift))
+    view = photographed(corrected, frame, (16, 16))
+    torch.testing.assert_close(view.camera.T_world_camera, real.T_world_camera)
+    assert measure_psnr(ball.renderer, [view], 1.0)["teacher"] == 100
+    exact = photographed(corrected, frame)
+    assert exact.truth is not None
+    assert float((exact.teacher.rgba - exact.truth).abs().max()) < 1 / 254
+    naive = photographed(ball, frame)
+    assert naive.camera == stated
+    assert float((naive.teacher.rgba - exact.truth).abs().max()) > 0.1
+
+
+def test_photographs_come_in_the_teachers_frame(
+    ball: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever frame a set of photographs would get by itself."""
+    T_norm_world, teachers = torch.eye(4), torch.eye(4)
+    teachers[:3, 3] = torch.tensor([1.0, 2.0, 3.0])
+    frame = _photo(ball, ball.cameras[0], tmp_path / "a.png")
+    scene = Scene("ball", {"train": (frame,), "test": (frame,)}, T_norm_world, ball.aabb, True)
+    moved = replace(describe_scene(scene), T_norm_world=tuple(map(tuple, teachers.tolist())))
+    write_json(tmp_path / "scene.json", to_plain(moved))
+    write_json(tmp_path / "config.json", {"data": to_plain(DataConfig(tmp_path))})
+    monkeypatch.setattr(DataConfig, "load", lambda self: scene)
+    for data in (None, DataConfig(tmp_path)):
+        frames = frames_of(str(tmp_path), data, "test")
+        assert frames is not None
+        found = frames[0].camera.position - ball.cameras[0].position
+        torch.testing.assert_close(found, teachers[:3, 3])

@@ -6,15 +6,23 @@ import torch
 from student.budget import count_budget
 from student.models.base import LightField, crop_intrinsics
 from student.models.blocks import ResidualBlock, Upsampling, upsample
+from student.models.light_slab import LightSlabConfig
 from student.models.mobile_r2l import MobileR2LConfig, PlanePoints
-from student.models.tiny import Tiny, TinyConfig
+from student.models.surface_guided import SurfaceGuided
 from student.presets import PAPER, PRESETS
 from teacher.cameras import look_at
+from tests.student.toys import toy
 
 BOX = torch.tensor([[-1.0, -0.8, -0.5], [1.0, 0.8, 0.5]])
 SMALL = {
-    "tiny": TinyConfig(points=4, width=16, blocks=1),
+    "tiny": toy(points=4),
     "mobile_r2l": MobileR2LConfig(width=16, blocks=2, channels=(8, 8, 8)),
+    "light_slab, sphere": LightSlabConfig(
+        planes=(8, 16), features=2, width=16, blocks=1, channels=(8, 8, 8)
+    ),
+    "light_slab, slabs": LightSlabConfig(
+        "slabs", planes=(8, 16), features=2, width=16, blocks=1, channels=(8, 8, 8)
+    ),
     "mobile_r2l_paper": MobileR2LConfig(
         sampling="planes",
         width=16,
@@ -68,7 +76,7 @@ def test_pictures_have_the_size_asked_for_and_values_in_range(
 ) -> None:
     """RGBA is premultiplied, within [0, 1], and depth lies between the camera and the far side."""
     with torch.no_grad():
-        rgba, depth = _model(name)(*_cameras(), size)
+        rgba, depth, _ = _model(name)(*_cameras(), size)
     assert rgba.shape == (2, 4, *size)
     assert depth.shape == (2, 1, *size)
     assert rgba.min() >= 0 and rgba.max() <= 1
@@ -121,7 +129,7 @@ def test_a_crop_by_intrinsics_is_the_crop_of_the_picture(name: str) -> None:
 def test_without_mixing_a_crop_is_exact_up_to_its_border() -> None:
     """With 1x1 convolutions alone, each block of pixels depends on its own ray only."""
     model, (poses, intrinsics) = _model("tiny"), _cameras()
-    assert isinstance(model, Tiny)
+    assert isinstance(model, SurfaceGuided)
     torch.nn.init.zeros_(model.mix.weight)
     u = model.upsampling
     part = crop_intrinsics(intrinsics, (4 * u, 4 * u), (0, u), (2 * u, 2 * u))
@@ -177,20 +185,3 @@ def test_presets_build_and_say_what_they_cost(name: str) -> None:
     budget = count_budget(model, size)
     assert budget.parameters == _parameters(model)
     assert f"per {size[1]}x{size[0]} frame" in str(budget)
-
-
-def test_the_budget_counts_by_hand() -> None:
-    """One 1x1 convolution at a time: 2 * in * out * pixels operations, 4 * out * pixels bytes."""
-
-    class OneConv(LightField):
-        def __init__(self) -> None:
-            super().__init__(1, BOX)
-            self.conv = torch.nn.Conv2d(3, 7, 1)
-
-        def forward(self, T_norm_camera, intrinsics, size):
-            return self.conv(self.aabb.new_ones(1, 3, *size).mul_(2).detach())
-
-    budget = count_budget(OneConv(), (5, 6))
-    assert budget.gflop * 1e9 == 2 * 3 * 7 * 30
-    assert budget.parameters == 3 * 7 + 7
-    assert budget.activation_bytes == 4 * 30 * (3 + 7)

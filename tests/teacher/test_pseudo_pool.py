@@ -199,6 +199,75 @@ def test_wait_returns_when_enough_views_are_there(renderer: CountingRenderer):
         renderer.permits.release(100)
 
 
+def test_waiting_ends_when_somebody_has_had_enough(renderer: CountingRenderer):
+    """With and without a thread; what is there is served."""
+    renderer.permits = threading.Semaphore(2)
+    with pool_of(renderer, background=True) as pool:
+        pool.wait(5, lambda: len(pool) == 2)
+        assert len(pool) == 2 and pool.held == range(2)
+        renderer.permits.release(100)
+    renderer = CountingRenderer()
+    pool = pool_of(renderer)
+    pool.wait(5, lambda: len(pool) == 3)
+    assert len(pool) == 3 == len(renderer.cameras)
+
+
+def test_a_resting_pool_serves_what_it_has(renderer: CountingRenderer):
+    """Its thread ends though views are due; batches go on."""
+    with pool_of(renderer, background=True, reuse=1.0) as pool:
+        pool.wait(5)
+        pool.rest()
+        pool._thread.join(10)
+        rendered = len(renderer.cameras)
+        for _ in range(20):
+            pool.batch(4, torch.Generator())
+        assert len(renderer.cameras) == rendered and not pool._thread.is_alive()
+
+
+def test_pools_share_the_views_of_a_source():
+    """Three pools of three: every view of the first nine once, in their own order; the same pool
+    resumed renders its own again.
+    """
+    renderers = [CountingRenderer() for _ in range(3)]
+    pools = [pool_of(r, capacity=3, part=(k, 3)) for k, r in enumerate(renderers)]
+    source = pools[0].source
+    for which, (pool, renderer) in enumerate(zip(pools, renderers, strict=True)):
+        pool.wait(3)
+        expected = [source.camera(which + 3 * k, SIZE, 3).T_world_camera for k in range(3)]
+        found = [camera.T_world_camera for camera in renderer.cameras]
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    again = CountingRenderer()
+    pool_of(again, capacity=3, part=(2, 3), state=pools[2].state).wait(3)
+    for camera, first in zip(again.cameras, renderers[2].cameras, strict=True):
+        assert torch.equal(camera.T_world_camera, first.T_world_camera)
+
+
+def test_a_chooser_sees_what_is_held_and_gets_it(renderer: CountingRenderer):
+    """Numbers 8 to 12 in a pool of 5; the newest, twice, with its own picture."""
+    pool = pool_of(renderer, reuse=1.0)
+    generator, seen = torch.Generator().manual_seed(0), []
+    for _ in range(13):
+        pool.batch(1, generator)
+
+    def newest(held: range, n: int, generator: torch.Generator) -> torch.Tensor:
+        seen.append(held)
+        return torch.full((n,), held[-1])
+
+    batch = pool.batch(2, generator, newest)
+    last = seen[0][-1]
+    assert seen == [range(last - 4, last + 1)] and batch.numbers.tolist() == [last] * 2
+    assert torch.equal(batch.T_norm_camera[0], renderer.cameras[last].T_world_camera)
+
+
+def test_rendering_is_timed(renderer: CountingRenderer, monkeypatch: pytest.MonkeyPatch):
+    """Mean of what the source took."""
+    pool, one = pool_of(renderer), renderer.render
+    assert pool.seconds_per_view == 0
+    monkeypatch.setattr(renderer, "render", lambda camera: (time.sleep(0.02), one(camera))[1])
+    pool.wait(3)
+    assert 0.02 <= pool.seconds_per_view < 0.2
+
+
 def test_close_ends_the_thread_at_once(renderer: CountingRenderer):
     """No thread is left, even if it was asleep; closing twice is fine."""
     before = threading.active_count()

@@ -16,6 +16,7 @@ from teacher.cameras import Camera, look_at
 from teacher.errors import UserError
 from teacher.pseudo.envelope import fit_envelope
 from teacher.pseudo.pool import ViewPool
+from teacher.pseudo.sampler import CameraSampler
 from teacher.pseudo.source import Source, open_source
 from teacher.pseudo.store import SCHEMA, open_store, write_store
 from teacher.pseudo.view import PackedView, View
@@ -204,6 +205,29 @@ def test_pool_fills_from_a_store_again_and_again(store: Path):
     assert len(batch.T_norm_camera.unique(dim=0)) == 10
     with pytest.raises(UserError, match=r"12 x 16(.|\n)*6 x 8"):
         ViewPool(source, 2, (12, 16), 0, background=False).wait(1)
+
+
+def test_the_last_views_are_for_measuring_alone(tmp_path: Path):
+    """One in twenty: of 40 views two are never drawn, and they are what is measured; of 10, none."""
+    write_store(make_source(PatternRenderer()), tmp_path, 40, 10, 5)
+    stored = open_store(tmp_path)
+    drawn = {tuple(stored.view(k, SIZE, 0).camera.position.tolist()) for k in range(200)}
+    unseen = {tuple(stored.unseen(k, SIZE).camera.position.tolist()) for k in range(10)}
+    assert (len(drawn), len(unseen)) == (38, 2) and not drawn & unseen
+    write_store(make_source(PatternRenderer()), tmp_path / "small", 10, 10, 5)
+    with pytest.raises(UserError, match=r"10 views, too few(.|\n)*--data"):
+        open_store(tmp_path / "small").unseen(0, SIZE)
+
+
+def test_store_of_other_cameras_is_refused_and_an_older_one_goes_on(store: Path):
+    """A sampler is part of what a store is of; stores without one are of the plain sampler."""
+    wide = replace(make_source(PatternRenderer()), sampler=CameraSampler(margin=0.1))
+    with pytest.raises(UserError, match="sampler"):
+        write_store(wide, store, 10, 4, 5)
+    path = store / "store.json"
+    plain = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in plain.items() if k != "sampler"}))
+    assert write_store(make_source(PatternRenderer()), store, 12, 4, 5).views == 12
 
 
 def test_store_renders_its_own_cameras_only(store: Path):

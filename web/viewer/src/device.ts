@@ -8,11 +8,14 @@ import { Trouble } from "./trouble";
 
 export type Backend = "webgpu" | "wasm";
 export type Precision = ModelFile["precision"];
+/** One ONNX graph from camera to picture, or shaders around an ONNX network (split.ts). */
+export type Form = "graph" | "split";
 
 /** What the address may ask for; null leaves the choice to the page. */
 export interface Preference {
   readonly backend: Backend | null;
   readonly precision: Precision | null;
+  readonly form: Form | null;
 }
 
 /**
@@ -32,6 +35,7 @@ export interface AdapterFacts {
 export interface Plan {
   readonly backend: Backend;
   readonly model: ModelFile;
+  readonly form: Form;
 }
 
 /** The backend to use: WebGPU on a real adapter, or on any if asked for; else WebAssembly. */
@@ -70,12 +74,30 @@ export function chooseModel(
   );
 }
 
-/** Backend and model for this device. */
+/**
+ * The split form where WebGPU runs a model that has one, unless the whole graph is asked for.
+ *
+ * Throws Trouble where it is asked for and the model has none.
+ */
+export function chooseForm(model: ModelFile, backend: Backend, asked: Form | null): Form {
+  if (backend === "wasm" || asked === "graph") return "graph";
+  if (model.split !== null) return "split";
+  if (asked === null) return "graph";
+  throw new Trouble(
+    "?form=",
+    '"split"',
+    `graph, since ${model.file} has no split form`,
+    "correct the address, or leave it out",
+  );
+}
+
+/** Backend, model and its form for this device. */
 export function plan(
   models: readonly ModelFile[],
   adapter: AdapterFacts | null,
   asked: Preference,
 ): Plan {
   const backend = chooseBackend(adapter, asked.backend);
-  return { backend, model: chooseModel(models, backend, adapter, asked.precision) };
+  const model = chooseModel(models, backend, adapter, asked.precision);
+  return { backend, model, form: chooseForm(model, backend, asked.form) };
 }

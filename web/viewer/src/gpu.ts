@@ -44,11 +44,12 @@ export function factsOf(adapter: GPUAdapter): AdapterFacts {
   };
 }
 
-/** A device with everything of `adapter` that ONNX Runtime can use. */
-export function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+/** A device with everything of `adapter` that ONNX Runtime can use; `timings` adds its clock. */
+export function openDevice(adapter: GPUAdapter, timings: boolean): Promise<GPUDevice> {
+  const features: GPUFeatureName[] = timings ? [...FEATURES, "timestamp-query"] : [...FEATURES];
   const limits = LIMITS.filter((name) => adapter.limits[name] !== undefined);
   return adapter.requestDevice({
-    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+    requiredFeatures: features.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(limits.map((name) => [name, adapter.limits[name]])),
   });
 }

@@ -1,9 +1,59 @@
 // Generated from export/manifest.py by `python -m export types`: change the dataclasses, not this file.
 
 /** Version of manifest.json that this page reads; any other is refused. */
-export const SCHEMA = 1;
+export const SCHEMA = 2;
 
-/** One ONNX file of the bundle. */
+/** A file of the bundle. */
+export interface BundleFile {
+  /** Path relative to manifest.json. */
+  readonly file: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** A range of the tables' file. */
+export interface TablePart {
+  /** The kind of buffer that it is bound as. */
+  readonly kind: "storage" | "uniform";
+  /** Of its first byte in the file, a multiple of 256. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** A WGSL compute shader with the entry point `main`, run once for each frame. */
+export interface ShaderStage {
+  readonly shader: BundleFile;
+  /** How many to dispatch. */
+  readonly workgroups: readonly [number, number, number];
+  /** What it reads of the tables: the k-th is its @group(1) @binding(k). */
+  readonly parts: readonly TablePart[];
+  readonly gflop: number;
+}
+
+/**
+ * A model for WebGPU in three stages, joined by buffers of the model's precision: float32, or
+ * float16 in pairs.
+ */
+export interface SplitForm {
+  /** Camera -> buffer `encoded`. */
+  readonly encode: ShaderStage;
+  /** ONNX: `encoded` -> `ends`, both in the model's precision. */
+  readonly network: BundleFile;
+  /** Camera and `ends` -> texture of the picture (rgba8unorm), texture of depth (r32float). */
+  readonly shade: ShaderStage;
+  /** Feature grids in half precision and small weights, of both shaders and all precisions. */
+  readonly tables: BundleFile;
+  /** Shape of `encoded`: 1, coarse height, coarse width, channels. */
+  readonly encoded: readonly [number, number, number, number];
+  /** Shape of `ends`. */
+  readonly ends: readonly [number, number, number, number];
+  /** Of one frame, all stages together. */
+  readonly gflop: number;
+  /** The ray network in ONNX Runtime between the shaders' arithmetic in torch, against torch. */
+  readonly psnr: number;
+}
+
+/** A student in one precision: one ONNX file that runs anywhere, and what is faster somewhere. */
 export interface ModelFile {
   /** Path relative to manifest.json. */
   readonly file: string;
@@ -22,6 +72,13 @@ export interface ModelFile {
   readonly gflop: number;
   /** ONNX Runtime against torch in float32, premultiplied RGBA, worst reference view, in dB. */
   readonly psnr: number;
+  /**
+   * The same graph with GridSample, faster in place of `file` wherever that is there: not on
+   * WebGPU.
+   */
+  readonly sampled: BundleFile | null;
+  /** What to run on WebGPU, where `file` may then lack operators. */
+  readonly split: SplitForm | null;
 }
 
 /** A camera as the model takes it. */

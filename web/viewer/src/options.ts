@@ -4,12 +4,14 @@
  *     ?scene=path/            folder of another bundle on the same host (default: scene/)
  *     ?backend=webgpu|wasm    WebGPU even on a software adapter | never WebGPU
  *     ?precision=fp32|fp16    only models of this precision
+ *     ?form=graph|split       on WebGPU the whole ONNX graph | shaders around a network
  *     ?pose=20 numbers        start exactly here: T_norm_camera row by row, then fx, fy, cx, cy
  *     ?reference=k            start exactly at the manifest's k-th reference camera, counted from 0
  *     ?ui=off                 the picture alone, for pages that embed this one
+ *     ?timings=on             measure the stages on the graphics card, see pocketfield.stats()
  *     ?log=verbose            ONNX Runtime's own log on the console, with every node's placement
  */
-import type { Backend, Precision, Preference } from "./device";
+import type { Backend, Form, Precision, Preference } from "./device";
 import type { CameraPose, Manifest } from "./manifest";
 import { Trouble } from "./trouble";
 
@@ -19,6 +21,7 @@ export interface Options extends Preference {
   readonly reference: number | null;
   readonly ui: boolean;
   readonly verbose: boolean;
+  readonly timings: boolean;
 }
 
 /**
@@ -32,10 +35,12 @@ export function parseOptions(query: URLSearchParams): Options {
     scene: query.get("scene") ?? "scene/",
     backend: oneOf<Backend>(query, "backend", ["webgpu", "wasm"]),
     precision: oneOf<Precision>(query, "precision", ["fp32", "fp16"]),
+    form: oneOf<Form>(query, "form", ["graph", "split"]),
     pose: pose === null ? null : parsePose(pose),
     reference: reference === null ? null : parseIndex(reference),
     ui: oneOf(query, "ui", ["on", "off"]) !== "off",
     verbose: oneOf(query, "log", ["verbose"]) !== null,
+    timings: oneOf(query, "timings", ["on", "off"]) === "on",
   };
 }
 

@@ -1,8 +1,8 @@
 /**
- * Drawing on the graphics card: from ONNX Runtime's output buffer to the canvas, without a
- * read-back.
+ * Drawing on the graphics card: from a picture's texture to the canvas, without a read-back.
  *
- *     planes [4, H, W] of floats --pack--> texture W x H, rgba8unorm --scale--> canvas
+ *     ONNX Runtime's planes [4, H, W] of floats --pack--> texture W x H, rgba8unorm --scale--> canvas
+ *     the split form's last shader (split.ts) -----------> the same texture
  *
  * The canvas has the screen's own resolution. Everything is premultiplied, so the page's background
  * shows through. The texture is what `read` returns.
@@ -66,31 +66,46 @@ const SCALE = /* wgsl */ `
   return vec4f(clamp(sum.rgb, vec3f(0.0), vec3f(alpha)), alpha);
 }`;
 
-/** A presenter of `planes`, a buffer of [4, height, width] floats on `device`. */
+/** A texture for a picture of this size, to be written by `packer` or a shader. */
+export function pictureTexture(device: GPUDevice, { width, height }: Size): GPUTexture {
+  return device.createTexture({
+    label: "picture",
+    size: [width, height],
+    format: "rgba8unorm",
+    usage:
+      GPUTextureUsage.RENDER_ATTACHMENT |
+      GPUTextureUsage.STORAGE_BINDING |
+      GPUTextureUsage.TEXTURE_BINDING |
+      GPUTextureUsage.COPY_SRC,
+  });
+}
+
+/** Writes `planes`, a buffer of [4, height, width] floats, into the picture. */
+export function packer(device: GPUDevice, planes: GPUBuffer, picture: GPUTexture): () => void {
+  const constants = { WIDTH: picture.width, PIXELS: picture.width * picture.height };
+  const pack = fullScreenPass(device, PACK, "rgba8unorm", [{ buffer: planes }], constants);
+  const view = picture.createView();
+  return () => {
+    const encoder = device.createCommandEncoder();
+    pack(encoder, view);
+    device.queue.submit([encoder.finish()]);
+  };
+}
+
+/** A presenter of `picture`, a texture on `device`. */
 export function gpuPresenter(
   canvas: OffscreenCanvas,
   device: GPUDevice,
-  planes: GPUBuffer,
-  { width, height }: Size,
+  picture: GPUTexture,
 ): Presenter {
   const context = canvas.getContext("webgpu");
   if (context === null) throw new Error("the canvas has no WebGPU context");
   const format = navigator.gpu.getPreferredCanvasFormat();
   context.configure({ device, format, alphaMode: "premultiplied" });
-  const picture = device.createTexture({
-    size: [width, height],
-    format: "rgba8unorm",
-    usage:
-      GPUTextureUsage.RENDER_ATTACHMENT |
-      GPUTextureUsage.TEXTURE_BINDING |
-      GPUTextureUsage.COPY_SRC,
-  });
   const canvasSize = device.createBuffer({
     size: 8,
     usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
   });
-  const constants = { WIDTH: width, PIXELS: width * height };
-  const pack = fullScreenPass(device, PACK, "rgba8unorm", [{ buffer: planes }], constants);
   const sampler = device.createSampler({ magFilter: "linear", minFilter: "linear" });
   const scale = fullScreenPass(device, SCALE, format, [
     picture.createView(),
@@ -103,7 +118,6 @@ export function gpuPresenter(
       resize(canvas, size);
       device.queue.writeBuffer(canvasSize, 0, new Float32Array([size.width, size.height]));
       const encoder = device.createCommandEncoder();
-      pack(encoder, picture.createView());
       scale(encoder, context.getCurrentTexture().createView());
       device.queue.submit([encoder.finish()]);
     },

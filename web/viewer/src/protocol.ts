@@ -1,5 +1,5 @@
 /** What the page and its worker say to each other. */
-import type { Backend, Preference } from "./device";
+import type { Backend, Form, Preference } from "./device";
 import type { CameraPose, ModelFile } from "./manifest";
 import type { TroubleParts } from "./trouble";
 
@@ -16,9 +16,13 @@ export interface Picture {
 export interface Running {
   readonly backend: Backend;
   readonly model: ModelFile;
+  readonly form: Form;
   /** The graphics adapter's name; null where there is none. */
   readonly adapter: string | null;
 }
+
+/** Milliseconds that the stages of a frame took on the graphics card, by name. */
+export type StageTimes = Readonly<Record<string, number>>;
 
 /** Size of the drawing surface, in device pixels. */
 export interface Size {
@@ -40,6 +44,7 @@ export interface Start {
   readonly models: readonly ModelFile[];
   readonly preference: Preference;
   readonly verbose: boolean;
+  readonly timings: boolean;
 }
 
 export type ToWorker =
@@ -52,7 +57,11 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: "progress"; readonly received: number; readonly total: number }
   | { readonly kind: "running"; readonly running: Running }
-  | { readonly kind: "drawn"; readonly milliseconds: number }
+  | {
+      readonly kind: "drawn";
+      readonly milliseconds: number;
+      readonly stages: StageTimes | null;
+    }
   | { readonly kind: "captured"; readonly id: number; readonly picture: Picture }
   | {
       readonly kind: "failed";

@@ -2,12 +2,15 @@
 import type { CameraPose, ModelFile } from "./manifest";
 import { gpuPresenter } from "./present";
 import { arrayPresenter } from "./present_2d";
-import type { Picture, Size } from "./protocol";
+import type { Picture, Size, StageTimes } from "./protocol";
 import type { CpuEngine, Engine, GpuEngine } from "./runtime";
 
 export interface Renderer {
-  /** Resolves when the picture is on the canvas and the graphics card has finished with it. */
-  render(pose: CameraPose, size: Size): Promise<void>;
+  /**
+   * Resolves when the picture is on the canvas and the graphics card has finished with it, to
+   * the times of its stages where they are measured.
+   */
+  render(pose: CameraPose, size: Size): Promise<StageTimes | null>;
   /** The same picture on a canvas of another size. */
   redraw(size: Size): void;
   /** The picture as it was drawn, at the model's size. */
@@ -21,18 +24,19 @@ export function createRenderer(
   model: ModelFile,
 ): Renderer {
   return engine.kind === "webgpu"
-    ? gpuRenderer(canvas, engine, model)
+    ? gpuRenderer(canvas, engine)
     : cpuRenderer(canvas, engine, model);
 }
 
-function gpuRenderer(canvas: OffscreenCanvas, engine: GpuEngine, model: ModelFile): Renderer {
-  const presenter = gpuPresenter(canvas, engine.device, engine.output, model);
+function gpuRenderer(canvas: OffscreenCanvas, engine: GpuEngine): Renderer {
+  const presenter = gpuPresenter(canvas, engine.device, engine.picture);
   return {
     async render(pose, size) {
       await engine.run(pose);
       presenter.draw(size);
       // `run` resolves before the card is done: without this, frames would pile up.
       await engine.device.queue.onSubmittedWorkDone();
+      return engine.stages();
     },
     redraw: (size) => presenter.draw(size),
     read: () => presenter.read(),
@@ -45,6 +49,7 @@ function cpuRenderer(canvas: OffscreenCanvas, engine: CpuEngine, model: ModelFil
     async render(pose, size) {
       presenter.show(await engine.run(pose));
       presenter.draw(size);
+      return null;
     },
     redraw: (size) => presenter.draw(size),
     read: () => presenter.read(),

@@ -1,28 +1,35 @@
 /**
- * ONNX Runtime: the only file that knows it.
+ * ONNX Runtime: the only file that starts it.
  *
- *     weights + WebAssembly binary -> Engine: one camera in, one premultiplied RGBA picture out
+ *     model + WebAssembly binary -> Engine: one camera in, one premultiplied RGBA picture out
  *
- * On WebGPU the picture stays in a buffer on the graphics card; on WebAssembly it is an array.
+ * On WebGPU the picture stays in a texture on the graphics card, whether one graph draws it or the
+ * split form (split.ts); on WebAssembly it is an array.
  * `run` must never be called while another run is in flight (see frame_loop.ts). Graph capture is
  * left off: in 1.30 replayed frames show earlier cameras.
  */
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-web";
 
-import type { Backend } from "./device";
-import type { CameraPose, ModelFile } from "./manifest";
+import type { Backend, Form } from "./device";
+import type { BundleFile, CameraPose, ModelFile } from "./manifest";
+import { packer, pictureTexture } from "./present";
+import type { StageTimes } from "./protocol";
+import { contentsOf, filesOf, type SplitContents, splitEngine } from "./split";
 
-type Ort = typeof import("onnxruntime-web");
+export type Ort = typeof import("onnxruntime-web");
 type Feeds = Record<string, Tensor>;
 
-/**
- * WebGPU: `run` resolves when the commands are submitted, `output` holds [4, height, width] floats.
- */
+/** WebGPU: `run` resolves when the commands that write `picture` are submitted. */
 export interface GpuEngine {
   readonly kind: "webgpu";
+  readonly form: Form;
   readonly device: GPUDevice;
-  readonly output: GPUBuffer;
+  readonly picture: GPUTexture;
+  /** Distance along the unit ray; null where the graph's own output is not kept. */
+  readonly depth: GPUTexture | null;
   run(pose: CameraPose): Promise<void>;
+  /** Times of the last frame, once it is finished; null where they are not measured. */
+  stages(): Promise<StageTimes | null>;
 }
 
 /** WebAssembly: the planes [4, height, width], valid until the next run. */
@@ -59,32 +66,51 @@ export async function runtimeFiles(backend: Backend): Promise<RuntimeFiles> {
   return { load, wasm: wasm.default, bytes: __WASM_RUNTIME_BYTES__, loader: loader.default };
 }
 
+/** A model's files, downloaded. */
+export type Contents =
+  | { readonly form: "graph"; readonly network: Uint8Array }
+  | ({ readonly form: "split" } & SplitContents);
+
+/** What to download for `form` of `model` on `backend`. */
+export function filesToRun(model: ModelFile, form: Form, backend: Backend): readonly BundleFile[] {
+  if (form === "split" && model.split !== null) return filesOf(model.split);
+  return [backend === "wasm" ? (model.sampled ?? model) : model];
+}
+
+/** The contents of the files that `filesToRun` names. */
+export function contentsFrom(form: Form, files: readonly Uint8Array<ArrayBuffer>[]): Contents {
+  return form === "split"
+    ? { form, ...contentsOf(files) }
+    : { form, network: files[0] as Uint8Array };
+}
+
 /** Everything an engine is started from; without a device it runs on WebAssembly. */
 export interface Ingredients {
-  readonly files: RuntimeFiles;
+  readonly runtime: RuntimeFiles;
   readonly binary: ArrayBuffer;
   readonly model: ModelFile;
-  readonly weights: Uint8Array;
+  readonly contents: Contents;
   readonly device: GPUDevice | null;
   readonly verbose: boolean;
 }
 
-/** Start ONNX Runtime on `weights`. Once per worker: its module keeps the first device for good. */
+/** Start ONNX Runtime on a model. Once per worker: its module keeps the first device for good. */
 export async function startEngine(ingredients: Ingredients): Promise<Engine> {
-  const { files, binary, weights, device, verbose } = ingredients;
-  const ort = await files.load();
+  const { runtime, binary, model, contents, device, verbose } = ingredients;
+  const ort = await runtime.load();
   ort.env.wasm.wasmBinary = binary;
-  ort.env.wasm.wasmPaths = { mjs: new URL(files.loader, import.meta.url) };
+  ort.env.wasm.wasmPaths = { mjs: new URL(runtime.loader, import.meta.url) };
   ort.env.logLevel = verbose ? "verbose" : "error";
-  const session = await ort.InferenceSession.create(weights, {
+  const session = await ort.InferenceSession.create(contents.network, {
     executionProviders: [device === null ? "wasm" : { name: "webgpu", device }],
     graphOptimizationLevel: "all",
     ...(verbose ? { logSeverityLevel: 0, logVerbosityLevel: 1 } : { logSeverityLevel: 3 }),
   });
   delete (ort.env.wasm as { wasmBinary?: ArrayBufferLike }).wasmBinary; // tens of MB
-  return device === null
-    ? cpuEngine(ort, session)
-    : gpuEngine(ort, session, device, ingredients.model);
+  if (device === null) return cpuEngine(ort, session);
+  return contents.form === "split" && model.split !== null
+    ? splitEngine(ort, session, device, model, model.split, contents)
+    : graphEngine(ort, session, device, model);
 }
 
 /** The graph's inputs (docs: "Student graph" in the design). */
@@ -105,26 +131,32 @@ function cpuEngine(ort: Ort, session: InferenceSession): CpuEngine {
   };
 }
 
-function gpuEngine(
+function graphEngine(
   ort: Ort,
   session: InferenceSession,
   device: GPUDevice,
   model: ModelFile,
 ): GpuEngine {
   const { width, height } = model;
-  const output = device.createBuffer({
+  const planes = device.createBuffer({
     label: "rgba",
     size: 4 * width * height * Float32Array.BYTES_PER_ELEMENT,
     usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
   });
   const dims = [1, 4, height, width];
-  const fetches = { rgba: ort.Tensor.fromGpuBuffer(output, { dataType: "float32", dims }) };
+  const fetches = { rgba: ort.Tensor.fromGpuBuffer(planes, { dataType: "float32", dims }) };
+  const picture = pictureTexture(device, model);
+  const pack = packer(device, planes, picture);
   return {
     kind: "webgpu",
+    form: "graph",
     device,
-    output,
+    picture,
+    depth: null,
     async run(pose) {
       await session.run(feedsOf(ort, pose), fetches);
+      pack();
     },
+    stages: async () => null,
   };
 }

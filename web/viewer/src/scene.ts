@@ -4,7 +4,7 @@
  *     ?scene=path/ -> URL of the bundle's folder (same host only) -> manifest.json -> Scene
  */
 import { open } from "./download";
-import { type CameraPose, type Manifest, type ModelFile, SCHEMA } from "./manifest";
+import { type BundleFile, type CameraPose, type Manifest, SCHEMA } from "./manifest";
 import { Trouble } from "./trouble";
 
 export interface Scene {
@@ -45,12 +45,12 @@ function parseUrl(path: string, base: URL): URL | null {
 }
 
 /**
- * Where a model lies. The digest in the query keeps a cached file of an earlier export from being
- * used.
+ * Where a model's file lies. The digest in the query keeps a cached file of an earlier export from
+ * being used.
  */
-export function modelUrl(model: ModelFile, base: URL): URL {
-  const url = within(model.file, base, MANIFEST);
-  url.searchParams.set("v", model.sha256.slice(0, 12));
+export function fileUrl({ file, sha256 }: BundleFile, base: URL): URL {
+  const url = within(file, base, MANIFEST);
+  url.searchParams.set("v", sha256.slice(0, 12));
   return url;
 }
 
@@ -102,12 +102,39 @@ const isRange = (value: unknown): boolean =>
 const isPose = (value: unknown): value is CameraPose =>
   isRecord(value) && isNumbers(value["T_norm_camera"], 16) && isNumbers(value["intrinsics"], 4);
 
+const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) > 0;
+
+const isFile = (value: unknown): boolean =>
+  isRecord(value) &&
+  ["file", "sha256"].every((name) => typeof value[name] === "string") &&
+  isCount(value["bytes"]);
+
+const isPart = (value: unknown): boolean =>
+  isRecord(value) &&
+  (value["kind"] === "storage" || value["kind"] === "uniform") &&
+  (value["offset"] === 0 || isCount(value["offset"])) &&
+  isCount(value["bytes"]);
+
+const isStage = (value: unknown): boolean =>
+  isRecord(value) &&
+  isFile(value["shader"]) &&
+  isNumbers(value["workgroups"], 3) &&
+  Array.isArray(value["parts"]) &&
+  value["parts"].every(isPart);
+
+const isSplit = (value: unknown): boolean =>
+  isRecord(value) &&
+  ["encode", "shade"].every((name) => isStage(value[name])) &&
+  ["network", "tables"].every((name) => isFile(value[name])) &&
+  ["encoded", "ends"].every((name) => isNumbers(value[name], 4));
+
 const isModel = (value: unknown): boolean =>
   isRecord(value) &&
-  ["file", "sha256", "precision"].every((name) => typeof value[name] === "string") &&
-  ["bytes", "width", "height"].every(
-    (name) => Number.isInteger(value[name]) && (value[name] as number) > 0,
-  );
+  isFile(value) &&
+  typeof value["precision"] === "string" &&
+  ["width", "height"].every((name) => isCount(value[name])) &&
+  (value["sampled"] === null || isFile(value["sampled"])) &&
+  (value["split"] === null || isSplit(value["split"]));
 
 const isEnvelope = (value: unknown): boolean =>
   isRecord(value) &&

@@ -1,11 +1,12 @@
 /** What runs, and how fast. */
-import type { Backend, Precision } from "./device";
-import type { Running } from "./protocol";
+import type { Backend, Form, Precision } from "./device";
+import type { Running, StageTimes } from "./protocol";
 
 export interface StatsReport {
   /** Null until the model has started. */
   readonly backend: Backend | null;
   readonly precision: Precision | null;
+  readonly form: Form | null;
   readonly adapter: string | null;
   /** Size of the model's picture, in pixels. */
   readonly width: number;
@@ -14,6 +15,11 @@ export interface StatsReport {
   readonly frames: number;
   /** Of the newest frame, from the camera to the finished picture on the screen's canvas. */
   readonly milliseconds: number | null;
+  /**
+   * Of the newest frame, on the graphics card by its own clock; null without `?timings=on`, for
+   * whole graphs, and where the card has no clock.
+   */
+  readonly stages: StageTimes | null;
   /**
    * Over the last second of drawing; null for single frames. Frames are only drawn while the camera
    * moves.
@@ -27,16 +33,19 @@ export class Stats {
   #running: Running | null = null;
   #frames = 0;
   #milliseconds: number | null = null;
+  #stages: StageTimes | null = null;
   #times: number[] = [];
 
   started(running: Running): void {
     this.#running = running;
+    this.#stages = null;
     this.#times = [];
   }
 
   /** A frame that took `milliseconds` is on the canvas at the time `now`, also in milliseconds. */
-  drawn(now: number, milliseconds: number): void {
+  drawn(now: number, milliseconds: number, stages: StageTimes | null = null): void {
     this.#frames++;
+    this.#stages = stages;
     this.#milliseconds = milliseconds;
     this.#times = [...this.#times.filter((time) => now - time < SECOND), now];
   }
@@ -46,11 +55,13 @@ export class Stats {
     return {
       backend: this.#running?.backend ?? null,
       precision: model?.precision ?? null,
+      form: this.#running?.form ?? null,
       adapter: this.#running?.adapter ?? null,
       width: model?.width ?? 0,
       height: model?.height ?? 0,
       frames: this.#frames,
       milliseconds: this.#milliseconds,
+      stages: this.#stages,
       fps: this.#fps(),
     };
   }

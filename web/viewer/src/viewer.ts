@@ -101,13 +101,13 @@ export class Viewer {
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
     worker.onerror = (event) => this.#crashed(event);
     const { canvas, size } = this.surface.renew();
-    const { backend, precision, verbose } = this.options;
-    const preference = { backend: this.#wasmOnly ? ("wasm" as const) : backend, precision };
+    const { backend, precision, form, verbose, timings } = this.options;
+    const preference = { backend: this.#wasmOnly ? ("wasm" as const) : backend, precision, form };
     const { models } = this.manifest;
-    this.#post(
-      { kind: "start", canvas, size, base: this.scene.base.href, models, preference, verbose },
-      [canvas],
-    );
+    const base = this.scene.base.href;
+    this.#post({ kind: "start", canvas, size, base, models, preference, verbose, timings }, [
+      canvas,
+    ]);
     if (this.#paused) this.#post({ kind: "pause", paused: true });
     if (this.#pose !== null) this.#post({ kind: "show", pose: this.#pose });
     for (const [id, { pose }] of this.#captures) this.#post({ kind: "capture", id, pose });
@@ -124,7 +124,7 @@ export class Viewer {
         this.listener.running(message.running);
         break;
       case "drawn":
-        this.#stats.drawn(performance.now(), message.milliseconds);
+        this.#stats.drawn(performance.now(), message.milliseconds, message.stages);
         this.listener.drawn();
         break;
       case "captured":

@@ -11,11 +11,11 @@ import { type Backend, plan } from "./device";
 import { checkDigest, open, readExactly } from "./download";
 import { FrameLoop } from "./frame_loop";
 import { factsOf, findAdapter, openDevice } from "./gpu";
-import type { CameraPose, ModelFile } from "./manifest";
+import type { BundleFile, CameraPose } from "./manifest";
 import type { FromWorker, Phase, Size, Start, ToWorker } from "./protocol";
 import { createRenderer, type Renderer } from "./renderer";
-import { type RuntimeFiles, runtimeFiles, startEngine } from "./runtime";
-import { modelUrl } from "./scene";
+import { contentsFrom, filesToRun, type RuntimeFiles, runtimeFiles, startEngine } from "./runtime";
+import { fileUrl } from "./scene";
 import { partsOf } from "./trouble";
 
 /** The part of a worker's global scope that is used here. */
@@ -24,7 +24,10 @@ interface WorkerScope {
   postMessage(message: FromWorker, transfer?: Transferable[]): void;
 }
 
-type Downloads = readonly [binary: Uint8Array<ArrayBuffer>, weights: Uint8Array<ArrayBuffer>];
+interface Downloads {
+  readonly binary: Uint8Array<ArrayBuffer>;
+  readonly files: readonly Uint8Array<ArrayBuffer>[];
+}
 
 const DOING: Record<Phase, string> = {
   load: "loading the scene",
@@ -64,53 +67,57 @@ async function start(message: Start): Promise<void> {
   size = message.size;
   const adapter = await findAdapter();
   const facts = adapter === null ? null : factsOf(adapter);
-  const { backend: chosen, model } = plan(message.models, facts, message.preference);
+  const { backend: chosen, model, form } = plan(message.models, facts, message.preference);
   backend = chosen;
-  const files = await runtimeFiles(chosen);
-  const [binary, weights] = await download(files, model, new URL(message.base));
+  const runtime = await runtimeFiles(chosen);
+  const wanted = filesToRun(model, form, chosen);
+  const { binary, files } = await download(runtime, wanted, new URL(message.base));
   phase = "start";
-  const device = adapter !== null && chosen === "webgpu" ? await watched(adapter) : null;
+  const onCard = adapter !== null && chosen === "webgpu";
   const engine = await startEngine({
-    files,
+    runtime,
     binary: binary.buffer,
     model,
-    weights,
-    device,
+    contents: contentsFrom(form, files),
+    device: onCard ? await watched(adapter, message.timings) : null,
     verbose: message.verbose,
   });
   renderer = createRenderer(message.canvas, engine, model);
   phase = "run";
   scope.postMessage({
     kind: "running",
-    running: { backend: chosen, model, adapter: facts?.name ?? null },
+    running: { backend: chosen, model, form, adapter: facts?.name ?? null },
   });
 }
 
-/** Runtime and weights, side by side, with their common progress. */
-async function download(files: RuntimeFiles, model: ModelFile, base: URL): Promise<Downloads> {
-  const received = { runtime: 0, model: 0 };
-  const total = files.bytes + model.bytes;
-  const track = (part: keyof typeof received) => (bytes: number) => {
-    received[part] = bytes;
-    scope.postMessage({ kind: "progress", received: received.runtime + received.model, total });
-  };
-  const runtime = { url: new URL(files.wasm, import.meta.url), thing: "ONNX Runtime" };
-  const weights = { url: modelUrl(model, base), thing: `the model ${model.file}` };
-  const downloads = await Promise.all([
-    open(runtime.url, runtime.thing).then((it) =>
-      readExactly(it, files.bytes, runtime.thing, track("runtime")),
-    ),
-    open(weights.url, weights.thing).then((it) =>
-      readExactly(it, model.bytes, weights.thing, track("model")),
-    ),
-  ]);
-  await checkDigest(downloads[1], model.sha256, weights.thing);
-  return downloads;
+/** Runtime and model, side by side, with their common progress. */
+async function download(
+  runtime: RuntimeFiles,
+  files: readonly BundleFile[],
+  base: URL,
+): Promise<Downloads> {
+  const total = files.reduce((sum, { bytes }) => sum + bytes, runtime.bytes);
+  const received = new Map<string, number>();
+  const fetched = async (url: URL, bytes: number, thing: string) =>
+    readExactly(await open(url, thing), bytes, thing, (count) => {
+      received.set(thing, count);
+      const sum = [...received.values()].reduce((a, b) => a + b);
+      scope.postMessage({ kind: "progress", received: sum, total });
+    });
+  const binary = fetched(new URL(runtime.wasm, import.meta.url), runtime.bytes, "ONNX Runtime");
+  const contents = files.map(async (file) => {
+    const thing = `the model ${file.file}`;
+    const content = await fetched(fileUrl(file, base), file.bytes, thing);
+    await checkDigest(content, file.sha256, thing);
+    return content;
+  });
+  const [first, ...rest] = await Promise.all([binary, ...contents]);
+  return { binary: first, files: rest };
 }
 
 /** A device whose loss, or whose first validation error, is this worker's failure. */
-async function watched(adapter: GPUAdapter): Promise<GPUDevice> {
-  const device = await openDevice(adapter);
+async function watched(adapter: GPUAdapter, timings: boolean): Promise<GPUDevice> {
+  const device = await openDevice(adapter, timings);
   void device.lost.then(({ reason, message }) =>
     fail(new Error(`the graphics device was lost (${reason}): ${message}`)),
   );
@@ -120,8 +127,8 @@ async function watched(adapter: GPUAdapter): Promise<GPUDevice> {
 
 async function draw(pose: CameraPose): Promise<void> {
   const began = performance.now();
-  await renderer!.render(pose, size);
-  scope.postMessage({ kind: "drawn", milliseconds: performance.now() - began });
+  const stages = await renderer!.render(pose, size);
+  scope.postMessage({ kind: "drawn", milliseconds: performance.now() - began, stages });
 }
 
 async function capture(id: number, pose: CameraPose): Promise<void> {

@@ -3,12 +3,15 @@ import { describe, expect, it } from "vitest";
 import {
   type AdapterFacts,
   type Backend,
+  type Form,
   chooseBackend,
+  chooseForm,
   chooseModel,
   plan,
   type Precision,
 } from "../src/device";
 import type { ModelFile } from "../src/manifest";
+import { SPLIT } from "./manifests";
 import { Trouble } from "../src/trouble";
 
 const CARD: AdapterFacts = { name: "a card", software: false, halfPrecision: true };
@@ -26,6 +29,8 @@ const model = (precision: Precision): ModelFile => ({
   parameters: 1,
   gflop: 1,
   psnr: 99,
+  sampled: null,
+  split: null,
 });
 const BOTH = [model("fp16"), model("fp32")];
 
@@ -73,13 +78,39 @@ describe("chooseModel", () => {
   });
 });
 
-it("plan puts the two together", () => {
-  expect(plan(BOTH, CARD, { backend: null, precision: null })).toEqual({
+describe("chooseForm", () => {
+  const whole = model("fp32");
+  const both = { ...whole, split: SPLIT };
+
+  it.each([
+    [both, "webgpu", null, "split"],
+    [both, "webgpu", "graph", "graph"],
+    [both, "webgpu", "split", "split"],
+    [both, "wasm", null, "graph"], // there are no shaders on the processor
+    [both, "wasm", "split", "graph"],
+    [whole, "webgpu", null, "graph"],
+    [whole, "wasm", "split", "graph"],
+  ] as [ModelFile, Backend, Form | null, Form][])(
+    "%#: on %s, asked for %s",
+    (it, on, asked, form) => {
+      expect(chooseForm(it, on, asked)).toBe(form);
+    },
+  );
+
+  it("says so where the model has no split form", () => {
+    expect(() => chooseForm(whole, "webgpu", "split")).toThrow(/fp32\.onnx has no split form/);
+  });
+});
+
+it("plan puts the three together", () => {
+  expect(plan(BOTH, CARD, { backend: null, precision: null, form: null })).toEqual({
     backend: "webgpu",
     model: BOTH[0],
+    form: "graph",
   });
-  expect(plan(BOTH, null, { backend: null, precision: null })).toEqual({
+  expect(plan(BOTH, null, { backend: null, precision: null, form: null })).toEqual({
     backend: "wasm",
     model: BOTH[1],
+    form: "graph",
   });
 });

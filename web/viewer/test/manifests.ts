@@ -1,6 +1,27 @@
 /** A manifest as export writes it. */
-import { type Manifest, SCHEMA } from "../src/manifest";
+import { type Manifest, SCHEMA, type ShaderStage, type SplitForm } from "../src/manifest";
 import { RING, START } from "./envelope";
+
+const stage = (name: string): ShaderStage => ({
+  shader: { file: `student.fp32.${name}.wgsl`, bytes: 100, sha256: "ef".repeat(32) },
+  workgroups: [4, 4, 1],
+  parts: [
+    { kind: "storage", offset: 0, bytes: 64 },
+    { kind: "uniform", offset: 256, bytes: 16 },
+  ],
+  gflop: 0.01,
+});
+
+export const SPLIT: SplitForm = {
+  encode: stage("encode"),
+  network: { file: "student.fp32.network.onnx", bytes: 500, sha256: "01".repeat(32) },
+  shade: stage("shade"),
+  tables: { file: "student.tables.bin", bytes: 272, sha256: "23".repeat(32) },
+  encoded: [1, 8, 16, 20],
+  ends: [1, 8, 16, 32],
+  gflop: 0.1,
+  psnr: 80,
+};
 
 export const MANIFEST: Manifest = {
   schema: SCHEMA,
@@ -17,6 +38,8 @@ export const MANIFEST: Manifest = {
       parameters: 10,
       gflop: 0.1,
       psnr: 80,
+      sampled: { file: "student.fp32.sampled.onnx", bytes: 1200, sha256: "45".repeat(32) },
+      split: SPLIT,
     },
   ],
   start: START,

@@ -13,19 +13,22 @@ describe("parseOptions", () => {
       scene: "scene/",
       backend: null,
       precision: null,
+      form: null,
       pose: null,
       reference: null,
       ui: true,
       verbose: false,
+      timings: false,
     });
   });
 
   it("reads what is asked", () => {
     const options = parse(
-      "scene=../fox&backend=wasm&precision=fp16&reference=2&ui=off&log=verbose",
+      "scene=../fox&backend=wasm&precision=fp16&reference=2&ui=off&log=verbose&form=graph&timings=on",
     );
     expect(options).toMatchObject({ scene: "../fox", backend: "wasm", precision: "fp16" });
     expect(options).toMatchObject({ reference: 2, ui: false, verbose: true });
+    expect(options).toMatchObject({ form: "graph", timings: true });
   });
 
   it("reads a camera of 20 numbers", () => {
@@ -39,6 +42,8 @@ describe("parseOptions", () => {
     "precision=int8",
     "ui=maybe",
     "log=loud",
+    "form=whole",
+    "timings=maybe",
     "reference=-1",
     "reference=1.5",
     "reference=",

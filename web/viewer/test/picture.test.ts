@@ -55,7 +55,12 @@ describe("figures", () => {
   it("count frames over the last second of drawing only", () => {
     const stats = new Stats();
     expect(infoText(stats.report())).toBe("");
-    stats.started({ backend: "webgpu", model: MANIFEST.models[0]!, adapter: "a card" });
+    stats.started({
+      backend: "webgpu",
+      model: MANIFEST.models[0]!,
+      form: "split",
+      adapter: "a card",
+    });
     for (const now of [0, 5000, 5020, 5040, 5060]) stats.drawn(now, 8.25);
     expect(stats.report()).toMatchObject({ frames: 5, fps: 50, milliseconds: 8.25 });
     expect(infoText(stats.report())).toBe("WebGPU · 64 × 32 · fp32 · 8.3 ms · 50 fps");
@@ -63,7 +68,7 @@ describe("figures", () => {
 
   it("show no rate for a single frame", () => {
     const stats = new Stats();
-    stats.started({ backend: "wasm", model: MANIFEST.models[0]!, adapter: null });
+    stats.started({ backend: "wasm", model: MANIFEST.models[0]!, form: "graph", adapter: null });
     stats.drawn(0, 2042.3);
     expect(infoText(stats.report())).toBe("WebAssembly · 64 × 32 · fp32 · 2042 ms");
   });

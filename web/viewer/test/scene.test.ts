@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { SCHEMA } from "../src/manifest";
-import { loadScene, modelUrl, parseManifest, within } from "../src/scene";
+import { loadScene, fileUrl, parseManifest, within } from "../src/scene";
 import { Trouble } from "../src/trouble";
-import { MANIFEST } from "./manifests";
+import { MANIFEST, SPLIT } from "./manifests";
 
 const PAGE = new URL("https://host/some/where/?backend=wasm");
 
@@ -41,6 +41,14 @@ describe("parseManifest", () => {
     ["models", []],
     ["models", [{ ...MANIFEST.models[0], bytes: -1 }]],
     ["models", [{ ...MANIFEST.models[0], width: 1.5 }]],
+    ["models", [{ ...MANIFEST.models[0], split: undefined }]],
+    ["models", [{ ...MANIFEST.models[0], sampled: "student.fp32.onnx" }]],
+    ["models", [{ ...MANIFEST.models[0], split: { ...SPLIT, tables: null } }]],
+    ["models", [{ ...MANIFEST.models[0], split: { ...SPLIT, ends: [1, 8, 16] } }]],
+    [
+      "models",
+      [{ ...MANIFEST.models[0], split: { ...SPLIT, shade: { ...SPLIT.shade, parts: [0] } } }],
+    ],
     ["start", { ...MANIFEST.start, T_norm_camera: [1, 2, 3] }],
     ["start", { ...MANIFEST.start, intrinsics: [1, 1, null, 0.5] }],
     ["envelope", { ...MANIFEST.envelope, radius: [3, 2] }],
@@ -72,7 +80,7 @@ describe("addresses", () => {
 
   it("of a model change with its content", () => {
     const base = new URL("scene/", PAGE);
-    const url = modelUrl(MANIFEST.models[0]!, base);
+    const url = fileUrl(MANIFEST.models[0]!, base);
     expect(url.href).toBe("https://host/some/where/scene/student.fp32.onnx?v=abababababab");
   });
 });
