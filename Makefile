@@ -9,7 +9,7 @@
 SCENE ?=
 RUN ?= runs/$(if $(SCENE),$(notdir $(patsubst %/,%,$(SCENE))),demo)
 PRESET ?= demo
-STUDENT ?= tiny
+STUDENT ?= $(if $(SCENE),pocket,tiny)
 DOWNSCALE ?= 1
 PORT ?= 8000
 SERVE ?= 1
@@ -145,6 +145,7 @@ bench: .venv/.installed-dev
 # BENCH_ARGS="--oracle --write": the analytic scene itself, fifteen minutes.
 bench-student: .venv/.installed-dev
 	$(BIN)/python -m tests.bench.bench_student $(BENCH_ARGS)
+	$(BIN)/python -m tests.bench.frame_costs $(filter --write,$(BENCH_ARGS))
 
 # BENCH_ARGS="--data path/to/lego --write" for the figures that others publish.
 bench-cuda: .venv/.installed

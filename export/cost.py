@@ -84,7 +84,12 @@ def frame_cost(model: LightField, size: tuple[int, int], runs: int = 3) -> list[
     on_gpu = not isinstance(model, Splittable)
     graphs = variants(to_onnx(model, size, on_gpu), on_gpu)
     rows = [_whole(graph, precision, size, runs) for precision, graph in graphs.items()]
-    return rows + [_split(form, p, size, runs) for p, form in split(model, size).items()]
+    return rows + split_cost(model, size, runs)
+
+
+def split_cost(model: LightField, size: tuple[int, int], runs: int = 0) -> list[FormCost]:
+    """As `frame_cost`, of the split form alone; empty if `model` has none."""
+    return [_split(form, p, size, runs) for p, form in split(model, size).items()]
 
 
 def graph_cost(model: ModelProto, free: frozenset[str] = VIEWS) -> GraphCost:
@@ -175,25 +180,31 @@ def _milliseconds(graph: ModelProto, feeds: dict[str, np.ndarray], runs: int) ->
     return statistics.median(times[1:])
 
 
+COLUMNS = (
+    "form, picture, GFLOP, MB moved, MB of tables, largest MB, dispatches, file MB, ORT CPU ms"
+)
+
+
+def cost_rows(rows: Iterable[FormCost]) -> list[list[str]]:
+    """The cells of `COLUMNS`."""
+    return [
+        [
+            f"{row.form} {row.precision}",
+            f"{row.size[1]}x{row.size[0]}",
+            f"{row.gflop:.2f}",
+            *(f"{b / 1e6:.0f}" for b in (row.activation_bytes, row.table_bytes, row.largest_bytes)),
+            str(row.dispatches),
+            f"{row.file_bytes / 1e6:.2f}",
+            "" if row.milliseconds is None else f"{row.milliseconds:.0f}",
+        ]
+        for row in rows
+    ]
+
+
 def cost_table(rows: Iterable[FormCost]) -> str:
     """The rows as a Markdown table."""
-    head = (
-        "form, picture, GFLOP, MB moved, MB of tables, largest MB, dispatches, file MB, ORT CPU ms"
-    )
-    lines = [head.split(", "), ["---"] * 9]
-    for row in rows:
-        megabytes = (row.activation_bytes, row.table_bytes, row.largest_bytes)
-        lines.append(
-            [
-                f"{row.form} {row.precision}",
-                f"{row.size[1]}x{row.size[0]}",
-                f"{row.gflop:.2f}",
-                *(f"{value / 1e6:.0f}" for value in megabytes),
-                str(row.dispatches),
-                f"{row.file_bytes / 1e6:.2f}",
-                "" if row.milliseconds is None else f"{row.milliseconds:.0f}",
-            ]
-        )
+    head = COLUMNS.split(", ")
+    lines = [head, ["---"] * len(head), *cost_rows(rows)]
     threads = torch.get_num_threads()
     note = f"ONNX Runtime: {threads} threads of the CPU; of a split form its ray network alone."
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", note])

@@ -72,7 +72,9 @@ class TrainConfig:
     progressive: tuple[tuple[float, int], ...] = ()
     """(fraction of the budget, factor), in rising order: until then pictures are smaller by it."""
     patch: int | None = None
-    """Side of the random square that is cut from each picture; None: whole pictures."""
+    """Side of the random square that is cut from each picture, if the picture is larger; None: whole
+    pictures.
+    """
     seed: int = 0
     """Seed of everything random."""
     threads: int | None = None
@@ -100,6 +102,7 @@ _SURFACE_GUIDED = TrainConfig(
     optimiser=OptimiserConfig(learning_rate=5e-3, grids_rate=5e-2, betas=(0.9, 0.99)),
     loss=LossConfig(alpha=0.02, depth=0.1),
     replay=ReplayConfig(hard=0.5),
+    execution=ExecutionConfig(precision="auto", layout="channels_last"),
     patch=64,
 )
 

@@ -31,6 +31,10 @@ class StudentRenderer:
         intrinsics = crop_intrinsics(torch.tensor([camera.fractions]), size, (0, 0), padded)
         pose = camera.T_world_camera[None].float()
         output = self.model(pose.to(device), intrinsics.to(device), padded)
-        picture = torch.cat([output.rgba, output.depth], 1)[0, :, : size[0], : size[1]].permute(1, 2, 0).cpu()
+        picture = (
+            torch.cat([output.rgba, output.depth], 1)[0, :, : size[0], : size[1]]
+            .permute(1, 2, 0)
+            .cpu()
+        )
         seen = picture[..., 3] > 0
         return View(camera, picture[..., :4], picture[..., 4] * seen)

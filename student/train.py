@@ -306,8 +306,8 @@ def picture_size(source: Source, config: TrainConfig) -> Size:
     patch = config.patch
     if any(side <= 0 or side % step for side in size):
         thing, what = "--size", f"{given or (camera.height, camera.width)} (height, width)"
-    elif patch is not None and (patch <= 0 or patch % step or patch > min(size)):
-        thing, what = "--patch", f"{patch} in pictures of {size} (height, width)"
+    elif patch is not None and (patch <= 0 or patch % step):
+        thing, what = "--patch", f"{patch}"
     else:
         return size
     expected = f"positive multiples of {step}, the student's pixels per ray"

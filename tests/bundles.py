@@ -11,6 +11,7 @@ in both precisions:
 
 import math
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from export.bundle import Exportable, Measured, prove_student, write_bundle
 from student.models.base import LightField, LightFieldOutput, grid_rays
 from student.models.surface_guided import SurfaceGuided, SurfaceGuidedConfig
+from student.presets import PRESETS
 from teacher.cameras import Camera, look_at
 from teacher.ops.hash_encode import HashGrid
 from teacher.pseudo.envelope import Envelope
@@ -62,6 +64,21 @@ def wavy(config: SurfaceGuidedConfig) -> SurfaceGuided:
             spread = 1.4 / fan_in**0.5 if parameter.ndim > 1 else 0.1
             parameter.normal_(0, 0.7 if name.endswith("table") else spread, generator=random)
     return model
+
+
+def preset(name: str, size: int = 64) -> Exportable:
+    """A student of `student.presets` at its full width with random weights, at `size` x `size` pixels."""
+    torch.manual_seed(0)
+    model = PRESETS[name][1].model.build(torch.tensor([[-1.0, -0.9, -0.5], [0.8, 1.0, 0.6]])).eval()
+    with torch.no_grad():
+        for path, parameter in model.named_parameters():
+            if "table" in path or "grids" in path:
+                parameter.normal_(0, 0.7)
+            elif parameter.ndim > 1 and not parameter.any():  # starts as the identity: wake it up
+                parameter.normal_(0, 0.3 / parameter[0].numel() ** 0.5)
+        last = [part for part in model.modules() if isinstance(part, nn.Conv2d)][-1]
+        last.weight.mul_(20)  # contrast
+    return _seen_from_all_round(name, model, size)
 
 
 def _seen_from_all_round(name: str, model: LightField, size: int) -> Exportable:
@@ -202,5 +219,7 @@ def _bilinear(
 if __name__ == "__main__":
     folder, kind = (*sys.argv[1:], "ball")[:2]
     write_bundle(
-        source := {"ball": ball, "waves": waves}[kind](), prove_student(source), Path(folder)
+        source := {"ball": ball, "waves": waves}.get(kind, partial(preset, kind))(),
+        prove_student(source),
+        Path(folder),
     )

@@ -14,9 +14,11 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 
+import { PRESETS } from "./presets.mjs";
+
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.join(here, "../..");
-const files = ["drawing", "split", "interaction", "errors"].map((name) =>
+const files = ["drawing", "split", "presets", "interaction", "errors"].map((name) =>
   path.join(here, `${name}.test.mjs`),
 );
 
@@ -24,6 +26,8 @@ const scratch = mkdtempSync(path.join(os.tmpdir(), "pocketfield-bundle-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 process.env.POCKETFIELD_BUNDLE = path.resolve(process.argv[2] ?? writeBundle("ball"));
 process.env.POCKETFIELD_SPLIT_BUNDLE = path.resolve(process.argv[3] ?? writeBundle("waves"));
+process.env.POCKETFIELD_PRESETS = scratch;
+for (const name of PRESETS) writeBundle(name);
 
 function writeBundle(kind) {
   const folder = path.join(scratch, kind);

@@ -18,6 +18,8 @@ export const DIST = fileURLToPath(new URL("../../web/viewer/dist", import.meta.u
 export const BUNDLE = process.env.POCKETFIELD_BUNDLE ?? "";
 /** A bundle whose student has a split form. */
 export const SPLIT_BUNDLE = process.env.POCKETFIELD_SPLIT_BUNDLE ?? "";
+/** A folder with a bundle for each of presets.mjs. */
+export const PRESET_BUNDLES = process.env.POCKETFIELD_PRESETS ?? "";
 export const PREFIX = "/somewhere/deep/";
 
 for (const file of [path.join(DIST, "index.html"), path.join(BUNDLE, "manifest.json")]) {
@@ -35,6 +37,7 @@ export async function openSite() {
   return serve([
     [`${PREFIX}scene/`, BUNDLE],
     [`${PREFIX}split/`, SPLIT_BUNDLE],
+    [`${PREFIX}presets/`, PRESET_BUNDLES],
     [PREFIX, DIST],
   ]);
 }

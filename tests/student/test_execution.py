@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from student import execution
-from student.execution import Compiled, ExecutionConfig, executed
+from student.execution import Compiled, ExecutionConfig, executed, resolved
 from student.models.base import LightField, LightFieldOutput
 from student.models.mobile_r2l import MobileR2LConfig
 from student.optimiser import OptimiserConfig, StudentOptimiser
@@ -149,3 +149,11 @@ def test_a_failing_compiler_is_said_once_and_training_goes_on(
         assert torch.equal(network(x).rgba, x.sin())
     said = capsys.readouterr().out
     assert said.count("without torch.compile") == 1 and "no space left" in said
+
+
+def test_auto_is_bf16_where_the_processor_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    for supported, expected in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda found=supported: found)
+        assert resolved("auto", cpu) == expected
+        assert resolved("fp32", cpu) == "fp32" and resolved("bf16", cpu) == "bf16"

@@ -321,7 +321,6 @@ def test_another_teacher_is_refused(
         ({"size": (30, 32)}, "--size"),
         ({"size": (0, 32)}, "--size"),
         ({"patch": 10}, "--patch"),
-        ({"patch": 64}, "--patch"),
     ],
 )
 def test_sizes_that_do_not_fit_are_named(
