@@ -107,7 +107,7 @@ def test_nothing_is_written_before_the_proof(
 ) -> None:
     """The command line proves first; a student whose form for export differs leaves no file."""
     spoiled = _spoiled(proved.graphs["fp32"], 1.5)
-    monkeypatch.setattr(bundle_module, "to_onnx", lambda model, size: spoiled)
+    monkeypatch.setattr(bundle_module, "to_onnx", lambda *_: spoiled)
     with pytest.raises(UserError, match="nothing was written"):
         bundle_module.write_bundle(source, prove_student(source), tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
