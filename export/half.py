@@ -26,7 +26,8 @@ _FOLLOWS = MOVEMENT | frozenset(
 _FEW = 16  # terms whose sum loses no more than a bit or two in half precision
 _EXACT = (MOVEMENT - {"Identity"}) | frozenset(("DepthToSpace", "Gather", "Relu"))
 _HALF = TensorProto.FLOAT16
-_LARGEST = 65504.0  # of the finite halves
+LARGEST = 65504.0
+"""The largest finite half."""
 
 
 def to_half(model: ModelProto) -> ModelProto:
@@ -50,7 +51,7 @@ def throughout(model: ModelProto) -> ModelProto:
             value.type.tensor_type.elem_type = _HALF
     for tensor in copy.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT:
-            number = numpy_helper.to_array(tensor).clip(-_LARGEST, _LARGEST)
+            number = numpy_helper.to_array(tensor).clip(-LARGEST, LARGEST)
             tensor.CopyFrom(numpy_helper.from_array(np.asarray(number, np.float16), tensor.name))
     return copy
 
@@ -176,7 +177,7 @@ class _Casts:
         if name not in self.constants:
             return self._cast(name, TensorProto.FLOAT16)
         if name not in self.done:
-            value = numpy_helper.to_array(self.constants[name]).clip(-_LARGEST, _LARGEST)
+            value = numpy_helper.to_array(self.constants[name]).clip(-LARGEST, LARGEST)
             self.done[name] = f"{name}@half"
             add_initialiser(self.model, self.done[name], np.asarray(value, np.float16))
         return self.done[name]

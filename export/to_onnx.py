@@ -5,8 +5,9 @@
     LightField ------------> CameraToPicture -> ... the same -> fp32 with GridSample
 
 The first two are held against the operators of the browser's GPU provider. The third is for
-WebAssembly: one GridSample in place of index tensors and gathers draws `tiny` there in 42 to 49 ms
-at 128 x 128, not 68 to 75 (onnxruntime-web 1.30, November 2026), and takes far less memory.
+WebAssembly, of students with planes: one GridSample in place of index tensors and gathers drew a
+128 x 128 picture there in 42 to 49 ms, not 68 to 75 (onnxruntime-web 1.30, November 2026), and takes
+far less memory.
 """
 
 import logging
@@ -18,6 +19,7 @@ from copy import deepcopy
 import onnx
 import torch
 from onnx import ModelProto
+from torch import Tensor, nn
 
 from export import half, passes
 from export.graph import INPUTS, OUTPUTS, CameraToPicture
@@ -79,15 +81,26 @@ def variants(exported: ModelProto, on_gpu: bool = True) -> dict[Precision, Model
 def _trace(picture: CameraToPicture) -> ModelProto:
     looking_down = torch.eye(4)
     looking_down[2, 3] = 3.0
-    with quiet_exporter():
+    camera = looking_down, torch.tensor([1.0, 1.0, 0.5, 0.5])
+    return trace(picture, camera, INPUTS, OUTPUTS)
+
+
+def trace(
+    module: nn.Module,
+    arguments: tuple[Tensor, ...],
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+) -> ModelProto:
+    """`module` called with `arguments` as the exporter writes it, in one file; names as given."""
+    with _quiet_exporter():
         program = torch.onnx.export(
-            picture,
-            (looking_down, torch.tensor([1.0, 1.0, 0.5, 0.5])),
+            module,
+            arguments,
             dynamo=True,
             external_data=False,
             opset_version=OPSET,
-            input_names=INPUTS,
-            output_names=OUTPUTS,
+            input_names=inputs,
+            output_names=outputs,
             verbose=False,
         )
     assert program is not None
@@ -95,7 +108,7 @@ def _trace(picture: CameraToPicture) -> ModelProto:
 
 
 @contextmanager
-def quiet_exporter() -> Iterator[None]:
+def _quiet_exporter() -> Iterator[None]:
     """Silence what the exporter says about itself and no student can change."""
     registration = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = registration.level

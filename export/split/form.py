@@ -4,7 +4,7 @@
     poses -> torch's encode, shade with rounded tables, ONNX Runtime's ray network --prove_split-->
              Agreement with torch's picture
 
-The shaders themselves need a graphics card: tests/browser/drawing.test.mjs holds them to the same
+The shaders themselves need a graphics card: tests/browser/split.test.mjs holds them to the same
 pictures, in a browser.
 """
 

@@ -15,13 +15,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from export.half import LARGEST
 from export.split.stages import Part, number
 from student.models.hashed import HashFeatures
 from teacher.ops.hash_encode import Level
 from teacher.ops.hash_encode.reference import PRIMES
-
-LARGEST = 65504.0
-"""The largest finite half; a trained feature beyond it is clipped."""
 
 LEVEL_CODE = f"""\
 // One resolution of a grid: its rows in the table, and its lattice.
@@ -57,7 +55,7 @@ def padded_features(features: HashFeatures) -> int:
 
 
 def rounded(table: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Features as the tables hold them."""
+    """Features as the tables hold them; one beyond the largest half is clipped."""
     return table.detach().clamp(-LARGEST, LARGEST).half().float()
 
 

@@ -22,7 +22,7 @@ from export.manifest import Precision
 from export.operators import check_operators
 from export.split.protocol import Splittable
 from export.split.stages import Slots
-from export.to_onnx import OPSET, quiet_exporter
+from export.to_onnx import trace
 
 INPUTS, OUTPUTS = ("encoded",), ("ends",)
 
@@ -32,8 +32,8 @@ class RayNetwork(nn.Module):
 
     def __init__(self, model: Splittable, slots: Slots) -> None:
         super().__init__()
-        self.model = cast(Splittable, deepcopy(model).eval())  # pyright: ignore[reportAttributeAccessIssue]
-        body = cast(nn.Module, self.model)
+        body = cast(nn.Module, deepcopy(model)).eval()
+        self.model = cast(Splittable, body)
         _replace_only(body, nn.PixelShuffle, nn.Identity())
         first = next(m for m in body.modules() if isinstance(m, nn.Conv2d))
         weight = first.weight.detach()
@@ -65,19 +65,8 @@ def ray_networks(
 ) -> dict[Precision, ModelProto]:
     """The network for a grid of `coarse` = (h, w) rays, in both precisions."""
     network = RayNetwork(model, slots).eval()
-    with quiet_exporter():
-        program = torch.onnx.export(
-            network,
-            (torch.zeros(1, *coarse, len(slots)),),
-            dynamo=True,
-            external_data=False,
-            opset_version=OPSET,
-            input_names=INPUTS,
-            output_names=OUTPUTS,
-            verbose=False,
-        )
-    assert program is not None
-    exported = passes.tidy(program.model_proto)
+    encoded = (torch.zeros(1, *coarse, len(slots)),)
+    exported = passes.tidy(trace(network, encoded, INPUTS, OUTPUTS))
     exported.producer_name, exported.producer_version = "pocketfield", ""
     graphs: dict[Precision, ModelProto] = {"fp32": exported, "fp16": throughout(exported)}
     for graph in graphs.values():

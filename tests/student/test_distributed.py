@@ -3,14 +3,12 @@
 Run as a script, this file is one of two processes that the tests start.
 """
 
-import json
 import math
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +35,7 @@ from teacher.pseudo.store import write_store
 from teacher.pseudo.view import View
 from teacher.seeds import generator_for
 from tests.student.toys import toy
+from tests.torchrun import logged_steps, stop_after_a_step
 
 SIZE = (16, 16)
 MODEL = toy(points=4, octaves=2, width=8, head_width=4)
@@ -215,30 +214,10 @@ def test_torchrun_stops_at_a_signal_and_any_number_of_processes_goes_on(
     arguments = ["train", "test", "--teacher", str(folder / "store"), "--output", str(run)]
     arguments += ["--size", "16", "16", "--device", "cpu", "--steps", "300", "--log-every", "1"]
     arguments += ["--eval-views", "1", "--pool.first", "4", "--pool.capacity", "8"]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    with (folder / "torchrun.log").open("w+") as said:
-        process = subprocess.Popen(
-            [sys.executable, *torchrun, "-m", "student", *arguments],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            stdout=said,
-            stderr=subprocess.STDOUT,
-        )
-        deadline = time.monotonic() + 60
-        while not _steps(run) and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) != 0
-        said.seek(0)
-        assert said.read().count("interrupted: run the same command again") == 1
-    stopped = json.loads((run / "progress.json").read_text())
-    assert 0 < stopped["step"] < 300 and not stopped["complete"]
+    stop_after_a_step("student", arguments, run)
     monkeypatch.setattr(sys, "argv", ["python -m student", *arguments])
     main()
-    assert checkpoint.is_complete(run) and _steps(run) == list(range(1, 301))
-
-
-def _steps(run: Path) -> list[int]:
-    return [row["step"] for row in checkpoint.Log(run / "log.jsonl").rows() if "loss" in row]
+    assert checkpoint.is_complete(run) and logged_steps(run) == list(range(1, 301))
 
 
 if __name__ == "__main__":

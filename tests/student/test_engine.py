@@ -12,7 +12,7 @@ import torch
 from student import train as training
 from student.distiller import Distiller, Outcome
 from student.execution import ExecutionConfig
-from student.presets import PoolConfig, TrainConfig
+from student.presets import PoolConfig
 from student.replay import ReplayConfig
 from student.train import train
 from teacher.cameras import Camera
@@ -23,19 +23,7 @@ from teacher.pseudo.sampler import CameraSampler
 from teacher.pseudo.source import Source
 from teacher.pseudo.store import write_store
 from teacher.pseudo.view import View, ViewRenderer
-from tests.student.toys import toy
-
-MODEL = toy()
-CONFIG = TrainConfig(
-    model=MODEL,
-    pool=PoolConfig(capacity=10, first=4, reuse=2.0),
-    steps=12,
-    batch=2,
-    log_every=1,
-    eval_points=3,
-    eval_views=2,
-    save_seconds=1e9,
-)
+from tests.student.toys import CONFIG
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:

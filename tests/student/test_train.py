@@ -22,7 +22,7 @@ from student.models.base import LightFieldOutput
 from student.models.mobile_r2l import MobileR2LConfig
 from student.models.surface_guided import SurfaceGuidedConfig
 from student.optimiser import OptimiserConfig, StudentOptimiser, split_parameters
-from student.presets import PoolConfig, TrainConfig
+from student.presets import TrainConfig
 from student.render import StudentRenderer
 from student.train import train
 from teacher.checkpoint import Log, load_tensors
@@ -30,19 +30,8 @@ from teacher.errors import UserError
 from teacher.metrics import psnr
 from teacher.pseudo.pool import Batch, ViewPool
 from teacher.pseudo.source import Source
-from tests.student.toys import dense, toy
+from tests.student.toys import CONFIG, MODEL, dense, toy
 
-MODEL = toy()
-CONFIG = TrainConfig(
-    model=MODEL,
-    pool=PoolConfig(capacity=10, first=4, reuse=2.0),
-    steps=12,
-    batch=2,
-    log_every=1,
-    eval_points=3,
-    eval_views=2,
-    save_seconds=1e9,
-)
 JITTERED = MobileR2LConfig(
     points=4, octaves=2, sampling="planes", width=8, blocks=1, norm="batch", channels=(4, 4, 4)
 )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from student.models.surface_guided import SurfaceGuidedConfig
+from student.presets import PoolConfig, TrainConfig
 from teacher.ops.hash_encode import HashGrid
 
 
@@ -18,3 +19,17 @@ def toy(**changes: Any) -> SurfaceGuidedConfig:
         "shape": dense(12), "colour": dense(24), "features": 2, "head_width": 8,
     }  # fmt: skip
     return SurfaceGuidedConfig(**{**sizes, **changes})
+
+
+MODEL = toy()
+CONFIG = TrainConfig(
+    model=MODEL,
+    pool=PoolConfig(capacity=10, first=4, reuse=2.0),
+    steps=12,
+    batch=2,
+    log_every=1,
+    eval_points=3,
+    eval_views=2,
+    save_seconds=1e9,
+)
+"""A dozen steps; the pool begins to replace views among them."""

@@ -3,13 +3,10 @@
 Run as a script, this file is one of two processes that the tests start.
 """
 
-import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import av
@@ -35,6 +32,7 @@ from teacher.samplers.occupancy import OccupancyConfig
 from teacher.seeds import generator_for
 from teacher.train import train
 from teacher.trainer import Trainer
+from tests.torchrun import logged_steps, stop_after_a_step
 
 STEPS = 20
 TINY = TrainConfig(
@@ -203,30 +201,11 @@ def test_torchrun_trains_stops_and_any_machine_goes_on(
         *("--device", "cpu", "--steps", "300", "--samples-per-step", "2000", "--log-every", "10"),
         *("--field.grid.log2-size", "12", "--field.width", "16", "--sampler.resolution", "32"),
     ]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    with (folder / "torchrun.log").open("w+") as said:
-        process = subprocess.Popen(
-            [sys.executable, *torchrun, "-m", "teacher", *arguments],
-            stdout=said,
-            stderr=subprocess.STDOUT,
-        )
-        deadline = time.monotonic() + 60
-        while not _steps(run) and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) != 0
-        said.seek(0)
-        assert said.read().count("interrupted: run the same command again") == 1
-    stopped = json.loads((run / "progress.json").read_text())
-    assert 0 < stopped["step"] < 300 and not stopped["complete"]
+    stop_after_a_step("teacher", arguments, run)
     monkeypatch.setattr(sys, "argv", ["python -m teacher", *arguments])
     main()
     assert checkpoint.is_complete(run)
-    assert _steps(run) == list(range(10, 301, 10))
-
-
-def _steps(run: Path) -> list[int]:
-    return [row["step"] for row in checkpoint.Log(run / "log.jsonl").rows() if "loss" in row]
+    assert logged_steps(run) == list(range(10, 301, 10))
 
 
 if __name__ == "__main__":
