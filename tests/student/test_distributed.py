@@ -106,7 +106,7 @@ def _train(folder: Path, name: str, rank: int, stop: int | None) -> Distiller:
     """One sitting of a run; process 1 gets the signal after step `stop`."""
     one, seen = Distiller.train_step, []
 
-    def step(self: Distiller, pool: ViewPool):  # type: ignore[no-untyped-def]
+    def step(self: Distiller, pool: ViewPool):
         outcome = one(self, pool)
         seen.append(self)
         if rank == 1 and self.step == stop:

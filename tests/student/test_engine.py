@@ -113,7 +113,7 @@ def test_a_batch_in_parts_is_the_whole_batch(ball: Source) -> None:
         distiller = Distiller(config, ball.aabb)
         gradients: dict[str, torch.Tensor] = {}
 
-        def keep(step: int, fraction: float, d=distiller, g=gradients) -> None:  # type: ignore[no-untyped-def]
+        def keep(step: int, fraction: float, d=distiller, g=gradients) -> None:
             g.update(
                 {n: p.grad.clone() for n, p in d.model.named_parameters() if p.grad is not None}
             )

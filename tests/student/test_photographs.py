@@ -23,7 +23,7 @@ from teacher.errors import UserError
 from teacher.pictures import Picture
 from teacher.pseudo.pool import ViewPool
 from teacher.pseudo.source import Source
-from teacher.pseudo.view import View
+from teacher.pseudo.view import View, ViewRenderer
 from teacher.scene import Frame
 from tests.student.toys import toy
 
@@ -105,10 +105,10 @@ def test_pixels_cameras_and_masks_belong_together(ball: Source, frames: list[Fra
 class CorrectedRenderer:
     """A teacher that believes its photographs were taken a little higher up."""
 
-    inner: object
+    inner: ViewRenderer
 
     def render(self, camera: Camera) -> View:
-        return self.inner.render(camera)  # type: ignore[attr-defined]
+        return self.inner.render(camera)
 
     def photograph(self, frame: Frame) -> View:
         pose = frame.camera.T_world_camera.clone()
@@ -239,7 +239,7 @@ def test_a_resumed_phase_equals_an_uninterrupted_one(
     assert math.isclose(numbers["best"], best)
 
 
-def _always_saving(agree):  # type: ignore[no-untyped-def]
+def _always_saving(agree):
     return lambda self, interrupted: agree(self, interrupted) or True
 
 
