@@ -1,19 +1,17 @@
 /**
  * The page: puts the parts together.
  *
- *     address -> options, scene -> stage + viewer (worker) <- poses <- motion <- controls
+ *     address -> options, scene -> stage + viewer (worker) <- poses <- steering
  */
 import "./style.css";
 
-import { orbitOf, poseOf } from "./camera";
-import { attachControls } from "./controls";
 import { attachButtons, element, Hud } from "./hud";
 import type { CameraPose } from "./manifest";
 import { Messages } from "./message";
-import { Motion } from "./motion";
 import { askedPose, type Options, parseOptions } from "./options";
 import { loadScene, type Scene, within } from "./scene";
 import { Stage } from "./stage";
+import { Steering } from "./steering";
 import { partsOf, Trouble, type TroubleParts } from "./trouble";
 import { Viewer } from "./viewer";
 
@@ -66,50 +64,20 @@ function show(scene: Scene, options: Options, asked: CameraPose | null): void {
       failed(trouble);
     },
   });
-  const camera = steer(viewer, asked);
+  const steering = new Steering(viewer.manifest, asked, {
+    moved: (pose) => viewer.show(pose),
+    rested: () => viewer.rest(),
+    touched: () => hud.touched(),
+  });
+  attachButtons(() => steering.reset());
   pauseWhileUnseen(viewer);
   window.pocketfield = {
     ready,
     manifest,
-    camera,
+    camera: () => steering.camera,
     frame: (pose) => viewer.capture(pose),
     stats: () => viewer.stats(),
   };
-}
-
-/** Connect the visitor's hands to the viewer; returns the camera's whereabouts. */
-function steer(viewer: Viewer, asked: CameraPose | null): () => CameraPose {
-  const { start, envelope } = viewer.manifest;
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const home = orbitOf(start, envelope.pivot);
-  const motion = new Motion(home, orbitOf(asked ?? start, envelope.pivot), envelope, calm);
-  const camera = (): CameraPose => poseOf(motion.shown, envelope.pivot, start.intrinsics);
-  // A camera that was asked for is shown exactly as it is, until somebody moves.
-  let pose = asked ?? camera();
-  viewer.show(pose);
-
-  let before: number | null = null; // null: at rest, and no frame is due
-  const tick = (now: number): void => {
-    const seconds = (now - (before ?? now)) / 1000; // a frame's time can lie a little before `wake`
-    const moving = motion.step(Math.min(Math.max(seconds, 0), 0.1));
-    before = moving ? now : null;
-    if (!moving) return;
-    pose = camera();
-    viewer.show(pose);
-    requestAnimationFrame(tick);
-  };
-  const wake = (): void => {
-    hud.touched();
-    if (before !== null) return;
-    before = performance.now();
-    requestAnimationFrame(tick);
-  };
-  attachControls(element("stage"), element("picture"), motion, wake);
-  attachButtons(() => {
-    motion.reset();
-    wake();
-  });
-  return () => pose;
 }
 
 /** No frame is drawn while the page is hidden or scrolled out of sight. */

@@ -7,7 +7,12 @@
  *     ?form=graph|split       on WebGPU the whole ONNX graph | shaders around a network
  *     ?pose=20 numbers        start exactly here: T_norm_camera row by row, then fx, fy, cx, cy
  *     ?reference=k            start exactly at the manifest's k-th reference camera, counted from 0
- *     ?ui=off                 the picture alone, for pages that embed this one
+ *     ?compare=fp16|wasm|path/ a second picture behind a slider: other precision, backend or scene
+ *     ?fps=30                 frames a second to keep while the camera moves, by drawing less sharply
+ *     ?threads=4              threads for WebAssembly, where the page is cross-origin isolated
+ *     ?embed                  a page inside another page: the picture and the fewest buttons
+ *     ?bench                  draw the reference cameras, measure, and print a report
+ *     ?ui=off                 the picture alone
  *     ?timings=on             measure the stages on the graphics card, see pocketfield.stats()
  *     ?log=verbose            ONNX Runtime's own log on the console, with every node's placement
  */
@@ -19,6 +24,12 @@ export interface Options extends Preference {
   readonly scene: string;
   readonly pose: CameraPose | null;
   readonly reference: number | null;
+  readonly compare: string | null;
+  /** Null: the page's own choice. */
+  readonly fps: number | null;
+  readonly threads: number | null;
+  readonly embed: boolean;
+  readonly bench: boolean;
   readonly ui: boolean;
   readonly verbose: boolean;
   readonly timings: boolean;
@@ -29,7 +40,6 @@ export interface Options extends Preference {
  * left alone.
  */
 export function parseOptions(query: URLSearchParams): Options {
-  const reference = query.get("reference");
   const pose = query.get("pose");
   return {
     scene: query.get("scene") ?? "scene/",
@@ -37,7 +47,12 @@ export function parseOptions(query: URLSearchParams): Options {
     precision: oneOf<Precision>(query, "precision", ["fp32", "fp16"]),
     form: oneOf<Form>(query, "form", ["graph", "split"]),
     pose: pose === null ? null : parsePose(pose),
-    reference: reference === null ? null : parseIndex(reference),
+    reference: wholeNumber(query, "reference", 0),
+    compare: query.get("compare"),
+    fps: wholeNumber(query, "fps", 1),
+    threads: wholeNumber(query, "threads", 1),
+    embed: query.has("embed"),
+    bench: query.has("bench"),
     ui: oneOf(query, "ui", ["on", "off"]) !== "off",
     verbose: oneOf(query, "log", ["verbose"]) !== null,
     timings: oneOf(query, "timings", ["on", "off"]) === "on",
@@ -76,12 +91,15 @@ function parsePose(text: string): CameraPose {
   };
 }
 
-function parseIndex(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text);
+function wholeNumber(query: URLSearchParams, name: string, least: number): number | null {
+  const text = query.get(name);
+  if (text === null || (/^\d{1,6}$/.test(text) && Number(text) >= least)) {
+    return text === null ? null : Number(text);
+  }
   throw new Trouble(
-    "?reference=",
+    `?${name}=`,
     `"${text}"`,
-    "a whole number from 0",
+    `a whole number from ${least}`,
     "correct the address, or leave it out",
   );
 }

@@ -21,6 +21,9 @@ export interface Running {
   readonly adapter: string | null;
 }
 
+/** What of a frame is on the canvas: the picture, or how far away things are. */
+export type Look = "colour" | "depth";
+
 /** Milliseconds that the stages of a frame took on the graphics card, by name. */
 export type StageTimes = Readonly<Record<string, number>>;
 
@@ -50,7 +53,12 @@ export interface Start {
 export type ToWorker =
   | Start
   | { readonly kind: "show"; readonly pose: CameraPose }
+  /** No newer camera will come for a while: the last one may take its time. */
+  | { readonly kind: "rest" }
+  | { readonly kind: "look"; readonly look: Look }
   | { readonly kind: "capture"; readonly id: number; readonly pose: CameraPose }
+  /** How far away is what the last frame shows at (x, y), as fractions of its width and height? */
+  | { readonly kind: "probe"; readonly id: number; readonly x: number; readonly y: number }
   | { readonly kind: "resize"; readonly size: Size }
   | { readonly kind: "pause"; readonly paused: boolean };
 
@@ -63,6 +71,10 @@ export type FromWorker =
       readonly stages: StageTimes | null;
     }
   | { readonly kind: "captured"; readonly id: number; readonly picture: Picture }
+  /** Norm units along the unit ray; null where nothing is. */
+  | { readonly kind: "probed"; readonly id: number; readonly depth: number | null }
+  /** For the visitor, and no reason to stop. */
+  | { readonly kind: "note"; readonly text: string }
   | {
       readonly kind: "failed";
       readonly phase: Phase;

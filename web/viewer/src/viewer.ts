@@ -9,7 +9,7 @@
  */
 import type { CameraPose, Manifest } from "./manifest";
 import type { Options } from "./options";
-import type { FromWorker, Picture, Running, Size, ToWorker } from "./protocol";
+import type { FromWorker, Look, Picture, Running, Size, ToWorker } from "./protocol";
 import { recover } from "./recovery";
 import type { Scene } from "./scene";
 import { Stats, type StatsReport } from "./stats";
@@ -42,7 +42,9 @@ export class Viewer {
   #runningSince = Infinity;
   #pose: CameraPose | null = null;
   #captures = new Map<number, OpenCapture>();
-  #captureCount = 0;
+  #probes = new Map<number, (depth: number | null) => void>();
+  #questionCount = 0;
+  #look: Look = "colour";
   #paused = false;
   readonly #stats = new Stats();
 
@@ -65,9 +67,32 @@ export class Viewer {
     this.#post({ kind: "show", pose });
   }
 
+  /** The last camera stays for a while: it may be drawn once more, better. */
+  rest(): void {
+    this.#post({ kind: "rest" });
+  }
+
+  /** Show the picture, or its depth, from now on. */
+  look(look: Look): void {
+    this.#look = look;
+    this.#post({ kind: "look", look });
+  }
+
+  /**
+   * How far away is what the last frame shows at (x, y), as fractions of its width and height?
+   * In norm units along the unit ray; null where nothing is.
+   */
+  depthAt(x: number, y: number): Promise<number | null> {
+    const id = this.#questionCount++;
+    return new Promise((resolve) => {
+      this.#probes.set(id, resolve);
+      this.#post({ kind: "probe", id, x, y });
+    });
+  }
+
   /** Draw this camera and hand back the picture. */
   capture(pose: CameraPose): Promise<Picture> {
-    const id = this.#captureCount++;
+    const id = this.#questionCount++;
     return new Promise((resolve, reject) => {
       this.#captures.set(id, { pose, resolve, reject });
       this.#post({ kind: "capture", id, pose });
@@ -109,6 +134,7 @@ export class Viewer {
       canvas,
     ]);
     if (this.#paused) this.#post({ kind: "pause", paused: true });
+    if (this.#look !== "colour") this.#post({ kind: "look", look: this.#look });
     if (this.#pose !== null) this.#post({ kind: "show", pose: this.#pose });
     for (const [id, { pose }] of this.#captures) this.#post({ kind: "capture", id, pose });
   }
@@ -131,6 +157,13 @@ export class Viewer {
         this.#captures.get(message.id)?.resolve(message.picture);
         this.#captures.delete(message.id);
         break;
+      case "probed":
+        this.#probes.get(message.id)?.(message.depth);
+        this.#probes.delete(message.id);
+        break;
+      case "note":
+        this.listener.note(message.text);
+        break;
       case "failed":
         this.#recover(message);
     }
@@ -150,6 +183,8 @@ export class Viewer {
   #recover(failure: Extract<FromWorker, { kind: "failed" }>): void {
     this.#worker?.terminate();
     this.#worker = null;
+    for (const answer of this.#probes.values()) answer(null);
+    this.#probes.clear();
     const healthySeconds = Math.max(0, (performance.now() - this.#runningSince) / 1000);
     const step = recover({ ...failure, restarts: this.#restarts, healthySeconds });
     if (step.kind === "give up") return this.#giveUp(failure.trouble);

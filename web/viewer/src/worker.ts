@@ -54,6 +54,9 @@ scope.onmessage = ({ data }) => {
     case "capture":
       loop.insist(() => capture(data.id, data.pose)).catch(fail);
       break;
+    case "probe":
+      scope.postMessage({ kind: "probed", id: data.id, depth: null });
+      break;
     case "resize":
       size = data.size;
       loop.enqueue(async () => renderer?.redraw(size)).catch(fail);
