@@ -9,7 +9,7 @@ import { attachButtons, element, Hud } from "./hud";
 import type { CameraPose } from "./manifest";
 import { Messages } from "./message";
 import { askedPose, type Options, parseOptions } from "./options";
-import { loadScene, type Scene, within } from "./scene";
+import { addressOf, loadScene, type Scene } from "./scene";
 import { Stage } from "./stage";
 import { Steering } from "./steering";
 import { partsOf, Trouble, type TroubleParts } from "./trouble";
@@ -29,10 +29,7 @@ async function open(): Promise<void> {
   checkBrowser();
   const scene = await loadScene(options.scene, new URL(location.href));
   const asked = askedPose(options, scene.manifest);
-  hud.open(
-    scene.manifest.name,
-    asked === null ? within(scene.manifest.poster, scene.base, "the poster") : null,
-  );
+  hud.open(scene.manifest.name, asked === null ? addressOf(scene.manifest.poster, scene) : null);
   show(scene, options, asked);
 }
 

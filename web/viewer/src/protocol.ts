@@ -1,6 +1,7 @@
 /** What the page and its worker say to each other. */
 import type { Backend, Form, Preference } from "./device";
 import type { CameraPose, ModelFile } from "./manifest";
+import type { Place } from "./scene";
 import type { TroubleParts } from "./trouble";
 
 /**
@@ -43,7 +44,7 @@ export interface Start {
   readonly kind: "start";
   readonly canvas: OffscreenCanvas;
   readonly size: Size;
-  readonly base: string;
+  readonly place: Place;
   readonly models: readonly ModelFile[];
   readonly preference: Preference;
   readonly verbose: boolean;

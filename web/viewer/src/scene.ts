@@ -7,10 +7,16 @@ import { open } from "./download";
 import { type BundleFile, type CameraPose, type Manifest, SCHEMA } from "./manifest";
 import { Trouble } from "./trouble";
 
-export interface Scene {
+/** Where a bundle's files lie. */
+export interface Place {
+  /** The folder's address, with a slash at its end. */
+  readonly base: string;
+  /** Of a bundle that was dropped on the page: an object URL for each path; else null. */
+  readonly dropped: Readonly<Record<string, string>> | null;
+}
+
+export interface Scene extends Place {
   readonly manifest: Manifest;
-  /** The folder, with a slash at its end. */
-  readonly base: URL;
 }
 
 const MANIFEST = "scene/manifest.json";
@@ -21,7 +27,7 @@ export async function loadScene(path: string, page: URL): Promise<Scene> {
   // `no-cache` asks the host whether it has changed: an exported-again scene shows at once.
   const response = await open(new URL("manifest.json", base), MANIFEST, { cache: "no-cache" });
   const text = await response.text();
-  return { manifest: parseManifest(text), base };
+  return { manifest: parseManifest(text), base: base.href, dropped: null };
 }
 
 /** `path` resolved against `base`; throws Trouble where it leads to another host. */
@@ -44,13 +50,26 @@ function parseUrl(path: string, base: URL): URL | null {
   }
 }
 
+/** The address of the bundle's file `path`; throws Trouble where it is not one of its own. */
+export function addressOf(path: string, { base, dropped }: Place): URL {
+  if (dropped === null) return within(path, new URL(base), MANIFEST);
+  const address = dropped[path];
+  if (address !== undefined) return new URL(address);
+  throw new Trouble(
+    "the dropped scene",
+    `no file "${path}"`,
+    "all files that its manifest.json names",
+    "drop the whole folder that `python -m export bundle` wrote",
+  );
+}
+
 /**
  * Where a model's file lies. The digest in the query keeps a cached file of an earlier export from
  * being used.
  */
-export function fileUrl({ file, sha256 }: BundleFile, base: URL): URL {
-  const url = within(file, base, MANIFEST);
-  url.searchParams.set("v", sha256.slice(0, 12));
+export function fileUrl({ file, sha256 }: BundleFile, place: Place): URL {
+  const url = addressOf(file, place);
+  if (place.dropped === null) url.searchParams.set("v", sha256.slice(0, 12));
   return url;
 }
 

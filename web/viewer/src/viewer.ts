@@ -129,8 +129,9 @@ export class Viewer {
     const { backend, precision, form, verbose, timings } = this.options;
     const preference = { backend: this.#wasmOnly ? ("wasm" as const) : backend, precision, form };
     const { models } = this.manifest;
-    const base = this.scene.base.href;
-    this.#post({ kind: "start", canvas, size, base, models, preference, verbose, timings }, [
+    const { base, dropped } = this.scene;
+    const place = { base, dropped };
+    this.#post({ kind: "start", canvas, size, place, models, preference, verbose, timings }, [
       canvas,
     ]);
     if (this.#paused) this.#post({ kind: "pause", paused: true });

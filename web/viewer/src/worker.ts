@@ -15,7 +15,7 @@ import type { BundleFile, CameraPose } from "./manifest";
 import type { FromWorker, Phase, Size, Start, ToWorker } from "./protocol";
 import { createRenderer, type Renderer } from "./renderer";
 import { contentsFrom, filesToRun, type RuntimeFiles, runtimeFiles, startEngine } from "./runtime";
-import { fileUrl } from "./scene";
+import { fileUrl, type Place } from "./scene";
 import { partsOf } from "./trouble";
 
 /** The part of a worker's global scope that is used here. */
@@ -74,7 +74,7 @@ async function start(message: Start): Promise<void> {
   backend = chosen;
   const runtime = await runtimeFiles(chosen);
   const wanted = filesToRun(model, form, chosen);
-  const { binary, files } = await download(runtime, wanted, new URL(message.base));
+  const { binary, files } = await download(runtime, wanted, message.place);
   phase = "start";
   const onCard = adapter !== null && chosen === "webgpu";
   const engine = await startEngine({
@@ -97,7 +97,7 @@ async function start(message: Start): Promise<void> {
 async function download(
   runtime: RuntimeFiles,
   files: readonly BundleFile[],
-  base: URL,
+  place: Place,
 ): Promise<Downloads> {
   const total = files.reduce((sum, { bytes }) => sum + bytes, runtime.bytes);
   const received = new Map<string, number>();
@@ -110,7 +110,7 @@ async function download(
   const binary = fetched(new URL(runtime.wasm, import.meta.url), runtime.bytes, "ONNX Runtime");
   const contents = files.map(async (file) => {
     const thing = `the model ${file.file}`;
-    const content = await fetched(fileUrl(file, base), file.bytes, thing);
+    const content = await fetched(fileUrl(file, place), file.bytes, thing);
     await checkDigest(content, file.sha256, thing);
     return content;
   });

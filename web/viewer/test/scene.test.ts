@@ -79,9 +79,16 @@ describe("addresses", () => {
   });
 
   it("of a model change with its content", () => {
-    const base = new URL("scene/", PAGE);
-    const url = fileUrl(MANIFEST.models[0]!, base);
+    const base = new URL("scene/", PAGE).href;
+    const url = fileUrl(MANIFEST.models[0]!, { base, dropped: null });
     expect(url.href).toBe("https://host/some/where/scene/student.fp32.onnx?v=abababababab");
+  });
+
+  it("of a dropped scene is where its content lies", () => {
+    const file = MANIFEST.models[0]!;
+    const dropped = { [file.file]: "blob:https://host/1" };
+    expect(fileUrl(file, { base: PAGE.href, dropped }).href).toBe("blob:https://host/1");
+    expect(() => fileUrl(file, { base: PAGE.href, dropped: {} })).toThrow(/no file/);
   });
 });
 
@@ -96,7 +103,7 @@ describe("loadScene", () => {
     });
     for (const path of ["fox", "fox/"]) {
       const scene = await loadScene(path, PAGE);
-      expect(scene.base.href).toBe("https://host/some/where/fox/");
+      expect(scene.base).toBe("https://host/some/where/fox/");
     }
     expect(fetched).toEqual(Array(2).fill("https://host/some/where/fox/manifest.json"));
   });
