@@ -29,7 +29,7 @@ def slope(curve: Curve, part: float = 1 / 3) -> float:
 def figure(curves: Mapping[str, Curve], title: str) -> str:
     """The curves as an SVG document, each named at its end."""
     points = [point for curve in curves.values() for point in curve]
-    right = max(x for x, _ in points)
+    right = max(1, round(max(x for x, _ in points)))  # a budget of 15 minutes ends at 14.98
     low, high = min(y for _, y in points), max(y for _, y in points)
     low, high = 2 * (low // 2), 2 * (high // 2 + 1)
     across, down = (WIDTH - LEFT - RIGHT) / right, (HEIGHT - TOP - BOTTOM) / (high - low)
@@ -42,9 +42,9 @@ def figure(curves: Mapping[str, Curve], title: str) -> str:
         x, y = place(0, level)
         parts.append(f'<path d="M{x:.1f} {y:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
         parts.append(_text(x - 6, y + 4, f"{level:g}", "end"))
-    for tick in range(6):
-        x, y = place(right * tick / 5, low)
-        parts.append(_text(x, y + 18, f"{right * tick / 5:.3g}", "middle"))
+    for minute in range(0, right + 1, max(1, right // 5)):
+        x, y = place(minute, low)
+        parts.append(_text(x, y + 18, f"{minute}", "middle"))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "minutes", "middle"))
     for number, (name, curve) in enumerate(curves.items()):
         colour = COLOURS[number % len(COLOURS)]
