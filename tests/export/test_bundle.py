@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from export import bundle as bundle_module
-from export.bundle import Exportable, Proved, write_bundle
+from export.bundle import write_bundle
+from export.proof import Exportable, Proved
 from export.manifest import MANIFEST, read_manifest
 from export.verify import verify_bundle
 from teacher.files import sha256

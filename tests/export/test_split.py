@@ -12,7 +12,7 @@ from onnx import TensorProto
 from torch import nn
 from torch.nn import functional as F
 
-from export.bundle import Exportable, Proved, prove_student
+from export.proof import Exportable, Proved, prove_student
 from export.manifest import Precision
 from export.split import grids
 from export.split.encode import arranged, encoding

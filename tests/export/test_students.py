@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from export.bundle import Exportable, prove_student
+from export.proof import Exportable, prove_student
 from export.operators import check_operators
 from export.verify import REQUIRED
 from student.models.base import LightField

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.bundle import Exportable, Proved
+from export.proof import Exportable, Proved
 from export.graph import CameraToPicture, camera_pose
 from export.passes import values
 from export.to_onnx import OPSET, to_onnx, to_sampled_onnx
