@@ -8,7 +8,7 @@ which every point that shares two coordinates must share (docs/student.md).
 `HashFeatures` is what trains; `GatheredHash`, its export form, reads the same numbers with integer
 arithmetic and gathers, for ONNX Runtime on a CPU and in WebAssembly. In a browser with WebGPU a
 shader reads them (`export.split`).
-Letters: L = levels, F = features of a row, n = points.
+Letters: F = features of a row, n = points.
 """
 
 import operator
@@ -56,32 +56,25 @@ def _rows(points: Float[Tensor, "batch points 3 height width"]) -> Float[Tensor,
 class GatheredHash(nn.Module):
     """`HashFeatures` by GatherElements, in 32-bit integers, for a CPU.
 
-    A point's eight rows are combinations of two numbers for each axis, which are computed for all
-    levels at once; so are its weights. Features come first in memory and points last, from the
-    tables to the result: everything but the look-up itself is then arithmetic on long rows, and
-    nothing is transposed. With one row after the other (Gather, then products of four numbers with
-    one) a frame took three times as long in WebAssembly, see docs/decisions.md. Level after level,
-    so that what lies in memory at once is the eight corners of one level.
+    A point's eight rows in a level are combinations of two numbers for each axis, and so are their
+    weights. Features come first in memory and points last, from the tables to the result:
+    everything but the look-up itself is then arithmetic on long rows, and nothing is transposed.
+    With one row after the other (Gather, then products of four numbers with one) a frame took three
+    times as long, see docs/decisions.md. Level after level, so that what lies in memory at once is
+    the eight corners of one level.
     """
 
-    scales: Float[Tensor, "L 1 1 1"]
     sides: Int[Tensor, "2 1"]
     """A cell's lower and upper corner along an axis."""
-    factors: Int[Tensor, "L 3 1 1"]
+    factors: Int[Tensor, "levels 3 1 1"]
     """What a lattice point's coordinate counts in its row."""
-    masks: Int[Tensor, "L 1 1 1"]
-    """The bits of a hashed row; all, where rows are in order."""
 
     def __init__(self, features: HashFeatures) -> None:
         super().__init__()
-        self.levels, self.width = features.grid.layout, features.grid.features
-        scales = torch.tensor([level.scale for level in self.levels])
+        self.levels = features.grid.layout
         factors = torch.tensor([_factors(level) for level in self.levels], dtype=torch.int32)
-        masks = [level.size - 1 if level.hashed else -1 for level in self.levels]
-        self.register_buffer("scales", scales[:, None, None, None])
-        self.register_buffer("sides", torch.tensor([[0], [1]], dtype=torch.int32))
         self.register_buffer("factors", factors[:, :, None, None])
-        self.register_buffer("masks", torch.tensor(masks, dtype=torch.int32)[:, None, None, None])
+        self.register_buffer("sides", torch.tensor([[0], [1]], dtype=torch.int32))
         tables = [_table(features.table.detach(), level) for level in self.levels]
         self.tables = nn.ParameterList(nn.Parameter(table, False) for table in tables)
 
@@ -90,26 +83,29 @@ class GatheredHash(nn.Module):
     ) -> Float[Tensor, "batch channels height width"]:
         """See `HashFeatures.forward`."""
         batch, count, _, height, width = points.shape
-        position = _axes(points) * self.scales + 0.5
-        cell = torch.floor(position)
-        corners = ((cell.int() + self.sides) * self.factors) & self.masks
-        weights = (position - cell - (1 - self.sides).float()).abs()
-        levels = zip(self.levels, self.tables, corners.unbind(), weights.unbind(), strict=True)
-        features = torch.cat([self._read(*level) for level in levels])
+        levels, unit = zip(self.levels, self.factors, self.tables, strict=True), _axes(points)
+        features = torch.cat([self._read(unit, *level) for level in levels])
         if batch * count > 1:  # the exporter would write a transposition for a single one as well
             features = features.unflatten(1, (batch * count, -1)).transpose(0, 1)
         return features.reshape(batch, -1, height, width)
 
     def _read(
         self,
+        unit: Float[Tensor, "3 1 n"],
         level: Level,
+        factors: Int[Tensor, "3 1 1"],
         table: Float[Tensor, "F rows"],
-        corners: Int[Tensor, "3 2 n"],
-        weights: Float[Tensor, "3 2 n"],
     ) -> Float[Tensor, "F n"]:
         """The features of one level, blended between the corners of each point's cell."""
-        rows = _combined(corners, operator.xor if level.hashed else operator.add)
-        indices = rows.reshape(1, -1).expand(self.width, -1).long()
+        position = unit * level.scale + 0.5
+        cell = torch.floor(position)
+        weights = (position - cell - (1 - self.sides).float()).abs()
+        corners = (cell.int() + self.sides) * factors
+        if level.hashed:
+            rows = _combined(corners & (level.size - 1), operator.xor)
+        else:
+            rows = _combined(corners, operator.add)
+        indices = rows.reshape(1, -1).expand(len(table), -1).long()
         values = torch.gather(table, 1, indices).unflatten(1, (8, -1))
         return (values * _combined(weights, operator.mul).reshape(1, 8, -1)).sum(1)
 
