@@ -57,7 +57,9 @@ def write_bundle(source: Exportable, proved: Proved, folder: Path) -> Manifest:
     """
     (folder / MANIFEST).unlink(missing_ok=True)  # from here to the end it would not fit its files
     models = tuple(_write_model(folder, source, proved, precision) for precision in proved.graphs)
-    views = tuple(_write_reference(folder, number, proved) for number in range(len(proved.references)))
+    views = tuple(
+        _write_reference(folder, number, proved) for number in range(len(proved.references))
+    )
     start, poster = proved.references[0]
     _write_picture(folder / POSTER, poster)
     manifest = Manifest(
@@ -77,7 +79,8 @@ def write_bundle(source: Exportable, proved: Proved, folder: Path) -> Manifest:
         ),
     )
     _remove_stale(
-        folder, {POSTER, *(f.file for m in models for f in m.files), *(n for v in views for n in v.images)}
+        folder,
+        {POSTER, *(f.file for m in models for f in m.files), *(n for v in views for n in v.images)},
     )
     write_manifest(folder, manifest)
     return manifest

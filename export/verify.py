@@ -98,7 +98,9 @@ class OnnxPicture:
         as_written: leave the graph's nodes as they are (slower): roundings must not be optimised.
     """
 
-    def __init__(self, model: bytes | Path, name: str = "the model", as_written: bool = False) -> None:
+    def __init__(
+        self, model: bytes | Path, name: str = "the model", as_written: bool = False
+    ) -> None:
         self.name = name
         with naming_errors(name):
             self.session = session(model, as_written)
@@ -228,7 +230,9 @@ def verify_bundle(folder: Path) -> dict[str, Agreement]:
             check_references(folder / reduced.file.file, model.file)
             if reduced.sampled is not None and model.sampled is not None:
                 check_references(folder / reduced.sampled.file, model.sampled.file)
-            agreements |= _verify_files(folder, model, reduced, _References(folder, manifest, reduced))
+            agreements |= _verify_files(
+                folder, model, reduced, _References(folder, manifest, reduced)
+            )
     return agreements
 
 

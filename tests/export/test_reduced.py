@@ -78,7 +78,9 @@ def test_its_weights_are_those_of_the_full_size(written: Path) -> None:
         graph = onnx.load(written / reduced.file.file, load_external_data=False)
         inside = [t for t in graph.graph.initializer if not uses_external_data(t)]
         assert sum(len(t.raw_data) for t in inside) < 8000
-        tables = sum(grid.numel() for name, grid in wavy(WAVES).named_parameters() if "table" in name)
+        tables = sum(
+            grid.numel() for name, grid in wavy(WAVES).named_parameters() if "table" in name
+        )
         assert reduced.file.bytes < model.bytes - tables * (4 if model.precision == "fp32" else 2)
 
 
@@ -114,9 +116,9 @@ def test_its_pictures_are_in_the_bundle(written: Path) -> None:
 
 def test_a_bundle_with_it_is_verified_and_goes_into_the_site(written: Path, tmp_path: Path) -> None:
     agreements = verify_bundle(written)
-    assert {f"student.{p}{size}.onnx" for p in ("fp16", "fp32") for size in ("", ".reduced")} == set(
-        agreements
-    )
+    assert {
+        f"student.{p}{size}.onnx" for p in ("fp16", "fp32") for size in ("", ".reduced")
+    } == set(agreements)
     assert min(agreement.psnr for agreement in agreements.values()) > 45
     viewer = tmp_path / "dist"
     viewer.mkdir()

@@ -66,7 +66,11 @@ def test_the_graph_itself_is_left_alone(whole: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "given"),
-    [("location", "../secret.onnx", "secret"), ("offset", "1000000", "1000000"), ("length", "9999", "9999")],
+    [
+        ("location", "../secret.onnx", "secret"),
+        ("offset", "1000000", "1000000"),
+        ("length", "9999", "9999"),
+    ],
 )
 def test_a_reference_to_elsewhere_is_refused(whole: Path, key: str, value: str, given: str) -> None:
     shared = by_reference(_scaled(4), whole.read_bytes(), whole.name)

@@ -8,8 +8,8 @@ import torch
 
 from export import proof
 from export.__main__ import Bundle, Onnx
-from export.proof import Exportable, Measured, Proved
 from export.manifest import read_manifest
+from export.proof import Exportable, Measured, Proved
 from export.student_run import open_student
 from student.checkpoint import describe_source
 from student.presets import PRESETS

@@ -14,8 +14,8 @@ from PIL import Image
 
 from export import proof
 from export.bundle import write_bundle
-from export.proof import Exportable, Proved, prove_student
 from export.manifest import MANIFEST, Precision
+from export.proof import Exportable, Proved, prove_student
 from export.verify import REQUIRED, OnnxPicture, compare, prove, verify_bundle, worst
 from student.models.base import LightFieldOutput
 from teacher.errors import UserError
