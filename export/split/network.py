@@ -4,8 +4,8 @@
 
 Convolutions have no size of their own: the network is traced at one, to be counted and checked, and
 shipped for any (`of_any_size`). The input's channels are in the encoding shader's order, which the
-first convolution's weights are turned to. ONNX Runtime computes with channels last on WebGPU, so the transpositions at both ends
-cancel there. In half precision inputs and outputs are halves too.
+first convolution's weights are turned to. ONNX Runtime computes with channels last on WebGPU, so the
+transpositions at both ends cancel there. In half precision inputs and outputs are halves too.
 """
 
 from copy import deepcopy

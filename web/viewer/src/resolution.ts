@@ -82,7 +82,8 @@ export class Resolution {
   /** A frame is done. */
   drawn(rendition: RenditionName, milliseconds: number): void {
     this.#newest = rendition;
-    if (this.#waking) this.#waking = false; // clocks were low: it says nothing of the next ones
+    if (this.#waking)
+      this.#waking = false; // clocks were low: it says nothing of the next ones
     else this.#times[rendition].add(milliseconds);
   }
 

@@ -1,5 +1,11 @@
 /** A manifest as export writes it. */
-import { type Manifest, type Rendition, SCHEMA, type ShaderStage, type SplitForm } from "../src/manifest";
+import {
+  type Manifest,
+  type Rendition,
+  SCHEMA,
+  type ShaderStage,
+  type SplitForm,
+} from "../src/manifest";
 import { RING, START } from "./envelope";
 
 const stage = (name: string): ShaderStage => ({
@@ -56,7 +62,9 @@ export const MANIFEST: Manifest = {
   start: START,
   poster: "poster.png",
   envelope: RING,
-  references: [{ camera: START, image: "references/00.png", sha256: "cd".repeat(32), reduced: null }],
+  references: [
+    { camera: START, image: "references/00.png", sha256: "cd".repeat(32), reduced: null },
+  ],
   background: [1, 1, 1],
   quality: {
     views: 1,
