@@ -77,6 +77,20 @@ describe("Resolution", () => {
     expect(move(resolution, { full: 92, reduced: 30 }, 20)).toMatch(/^f{4}r{16}$/); // 4 of 7
   });
 
+  it("judges the smaller one anew then", () => {
+    const resolution = new Resolution(true);
+    move(resolution, { full: 90, reduced: 130 }, 20);
+    expect(move(resolution, { full: 140, reduced: 30 }, 20)).toMatch(/^f{4}r{16}$/);
+  });
+
+  it("forgets that it was not worth it once it was", () => {
+    const resolution = new Resolution(true);
+    move(resolution, { full: 60, reduced: 50 }, 20);
+    move(resolution, { full: 92, reduced: 20 }, 20);
+    expect(move(resolution, { full: 20, reduced: 7 }, 20)).toMatch(/^r+f+$/);
+    expect(move(resolution, { full: 80, reduced: 20 }, 20)).toMatch(/^f{4}r{16}$/); // < 1.5 * 60
+  });
+
   it("lets one slow frame in seven pass, and three of them", () => {
     const resolution = new Resolution(true);
     let drawn = "";
@@ -100,11 +114,11 @@ describe("Resolution", () => {
   it("changes nothing between the two thresholds", () => {
     const resolution = new Resolution(true);
     expect(move(resolution, { full: 36, reduced: 10 }, 40)).toBe("f".repeat(40)); // < 36.7
-    const slow = { full: 80, reduced: 10 };
+    const slow = { full: 80, reduced: 8 };
     expect(move(resolution, slow, 12)).toMatch(/^f+r+$/);
-    expect(move(resolution, slow, 40)).toBe("r".repeat(40)); // 4 * 10 > 28.3
+    expect(move(resolution, slow, 40)).toBe("r".repeat(40)); // 4 * 8 > 28.3
     for (let k = 0; k < 7; k++) resolution.drawn("full", 30); // pictures at rest
-    expect(move(resolution, { full: 30, reduced: 10 }, 20)).toBe("r".repeat(20)); // > 28.3
+    expect(move(resolution, { full: 30, reduced: 8 }, 20)).toBe("r".repeat(20)); // > 28.3
   });
 
   it("returns to full size when pictures at rest have become fast enough", () => {
