@@ -1,12 +1,13 @@
 """`python -m export {onnx,bundle,verify,site,serve,summary,figure,cost,types}`: the last stage."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from export.manifest import Precision
+from export.manifest import ModelFile, Precision
 from teacher.cli import run_verbs
 from teacher.errors import UserError, exit_on_user_error
 
@@ -24,7 +25,8 @@ class Onnx:
 
     def run(self) -> None:
         """Export, prove, write."""
-        from export.bundle import prove_student, write_onnx
+        from export.bundle import write_onnx
+        from export.proof import prove_student
         from export.student_run import open_student
 
         proved = prove_student(open_student(self.student))
@@ -43,7 +45,8 @@ class Bundle:
 
     def run(self) -> None:
         """Export, prove, write."""
-        from export.bundle import prove_student, write_bundle
+        from export.bundle import write_bundle
+        from export.proof import prove_student
         from export.student_run import open_student
 
         source = open_student(self.student)
@@ -60,6 +63,23 @@ class Bundle:
                     f"  for WebGPU: {model.split.network.file} between two shaders, "
                     f"{megabytes:.2f} MB, {model.split.psnr:.1f} dB against torch"
                 )
+            print(f"  {_reduced(model, source.model.upsampling)}")
+
+
+def _reduced(model: ModelFile, upsampling: int) -> str:
+    """A line on the smaller rendition of `model`."""
+    if (found := model.reduced) is None:
+        return (
+            f"no smaller rendition: {model.width}x{model.height} is not a multiple of "
+            f"{2 * upsampling} pixels, two rays of the student"
+        )
+    own = {file.file: file.bytes for file in found.files}
+    shared = {file.file for file in dataclasses.replace(model, reduced=None).files}
+    kilobytes = sum(own[name] for name in own.keys() - shared) / 1e3
+    return (
+        f"for moving cameras: {found.width}x{found.height}, {found.gflop:.2f} GFLOP, "
+        f"{kilobytes:.0f} kB more, {found.psnr:.1f} dB against torch"
+    )
 
 
 @dataclass(frozen=True)
@@ -155,7 +175,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Cost:
-    """Count what a frame of a student costs in each exported form: operations, bytes, dispatches."""
+    """Count what a frame of a student costs in each exported form: operations, bytes, dispatches.
+
+    At its size, and at half its width and height where that fits the student.
+    """
 
     student: Path
     """Run folder of the student."""
@@ -167,10 +190,14 @@ class Cost:
     def run(self) -> None:
         """Count, time and print a table."""
         from export.cost import cost_table, frame_cost
+        from export.graph import reduced_size
         from export.student_run import open_student
 
         source = open_student(self.student)
-        print(cost_table(frame_cost(source.model, self.size or source.size, self.runs)))
+        size = self.size or source.size
+        sizes = [size, *filter(None, [reduced_size(source.model, size)])]
+        rows = [row for each in sizes for row in frame_cost(source.model, each, self.runs)]
+        print(cost_table(rows))
 
 
 @dataclass(frozen=True)

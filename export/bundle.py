@@ -1,124 +1,52 @@
 """The bundle: what a static page needs to show one student.
 
-    Exportable -> graphs, proved against torch -> student.fp16.onnx, student.fp32.onnx,
-                                                  student.fp32.sampled.onnx
-               -> split form, proved too       -> student.*.{encode.wgsl,network.onnx,shade.wgsl},
-                                                  student.tables.bin
-               -> cameras -> torch's pictures  -> references/*.png, poster.png
-                                               -> manifest.json
+    Proved -> graphs                  -> student.fp16.onnx, student.fp32.onnx,
+                                         student.fp32.sampled.onnx
+           -> split form              -> student.*.{encode.wgsl,network.onnx,shade.wgsl},
+                                         student.tables.bin
+           -> half width and height   -> student.*.reduced.{onnx,sampled.onnx,encode.wgsl,shade.wgsl}
+           -> cameras, torch's pictures -> references/*.png, poster.png
+                                      -> manifest.json
 
 The manifest is removed first and written last: a folder with one is complete.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from onnx import ModelProto
 
-from export.graph import CameraToPicture, camera_pose
 from export.manifest import (
     MANIFEST,
     SCHEMA,
     BundleFile,
-    CameraPose,
     Manifest,
     ModelFile,
     Precision,
     Provenance,
     Quality,
     ReferenceView,
+    Rendition,
     ShaderStage,
     SplitForm,
     TablePart,
     write_manifest,
 )
 from export.operators import gflop
-from export.split.form import Split, prove_split, split, tables
-from export.split.protocol import Splittable
+from export.proof import Exportable, Proved
+from export.shared import by_reference
+from export.split.form import tables
 from export.split.stages import Stage
-from export.to_onnx import to_onnx, to_sampled_onnx, variants
-from export.verify import Agreement, prove
-from export.views import reference_cameras
-from student.models.base import LightField, LightFieldOutput
-from teacher.cameras import Camera
+from student.models.base import LightFieldOutput
 from teacher.files import replacing, sha256
 from teacher.images import straight_alpha, to_bytes, write_png
-from teacher.pseudo.envelope import Envelope
 
 _PACKAGES = ("pocketfield", "torch", "onnx", "onnxruntime", "onnxscript")
 POSTER = "poster.png"
 TABLES = "student.tables.bin"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What the student's evaluation found; the fields are those of `export.manifest.Quality`."""
-
-    views: int
-    split: str
-    background: str
-    width: int
-    height: int
-    teacher_psnr: float | None
-    student_psnr_truth: float | None
-    student_psnr_teacher: float | None
-
-
-@dataclass(frozen=True)
-class Exportable:
-    """A trained student, and what a page has to know about its scene."""
-
-    name: str
-    """Title of the scene."""
-    student: str
-    """Name of the student's preset."""
-    model: LightField
-    size: tuple[int, int]
-    """(height, width) of the picture to export, in pixels."""
-    envelope: Envelope
-    cameras: tuple[Camera, ...]
-    """The training cameras, in the norm frame."""
-    measured: Measured
-    background: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Proved:
-    """A student's graphs and pictures after the proof, not yet written."""
-
-    graphs: dict[Precision, ModelProto]
-    agreements: dict[Precision, Agreement]
-    references: list[tuple[CameraPose, LightFieldOutput]]
-    sampled: dict[Precision, ModelProto]
-    """Graphs with GridSample; empty for a student that samples nothing."""
-    splits: dict[Precision, Split]
-    """Empty for a student that has no split form."""
-    split_agreements: dict[Precision, Agreement]
-
-
-def prove_student(source: Exportable) -> Proved:
-    """Export `source` in both precisions and forms and hold all to torch; writes nothing.
-
-    Raises:
-        UserError: the size does not fit, a node would run on the CPU, a graph differs from torch.
-    """
-    on_gpu = not isinstance(source.model, Splittable)
-    graphs = variants(to_onnx(source.model, source.size, on_gpu), on_gpu)
-    picture = CameraToPicture(source.model, source.size)
-    poses = [camera_pose(camera) for camera in reference_cameras(source.cameras, source.envelope)]
-    references = [(pose, picture.render(pose)) for pose in poses]
-    agreements: dict[Precision, Agreement] = {}
-    for precision, graph in graphs.items():
-        agreements[precision] = prove(precision, graph, references)
-    sampled: dict[Precision, ModelProto] = {}
-    if (graph := to_sampled_onnx(source.model, source.size)) is not None:
-        sampled["fp32"] = graph  # WebAssembly has no half precision
-        prove("fp32", graph, references)
-    splits = split(source.model, source.size)
-    found = prove_split(source.model, splits, source.size, references)
-    return Proved(graphs, agreements, references, sampled, splits, found)
+REDUCED = "reduced"
+"""In the names of files for half the width and height."""
 
 
 def write_bundle(source: Exportable, proved: Proved, folder: Path) -> Manifest:
@@ -130,8 +58,7 @@ def write_bundle(source: Exportable, proved: Proved, folder: Path) -> Manifest:
     (folder / MANIFEST).unlink(missing_ok=True)  # from here to the end it would not fit its files
     models = tuple(_write_model(folder, source, proved, precision) for precision in proved.graphs)
     views = tuple(
-        _write_reference(folder, number, pose, picture)
-        for number, (pose, picture) in enumerate(proved.references)
+        _write_reference(folder, number, proved) for number in range(len(proved.references))
     )
     start, poster = proved.references[0]
     _write_picture(folder / POSTER, poster)
@@ -152,7 +79,8 @@ def write_bundle(source: Exportable, proved: Proved, folder: Path) -> Manifest:
         ),
     )
     _remove_stale(
-        folder, {POSTER, *(f.file for m in models for f in m.files), *(v.image for v in views)}
+        folder,
+        {POSTER, *(f.file for m in models for f in m.files), *(n for v in views for n in v.images)},
     )
     write_manifest(folder, manifest)
     return manifest
@@ -163,7 +91,8 @@ def _write_model(
 ) -> ModelFile:
     graph, path = proved.graphs[precision], folder / f"student.{precision}.onnx"
     write_onnx(path, graph)
-    height, width = source.size
+    height, width = proved.size
+    sampled = _write_sampled(folder, proved, precision)
     return ModelFile(
         *_identified(path),
         precision,
@@ -173,25 +102,65 @@ def _write_model(
         sum(parameter.numel() for parameter in source.model.parameters()),
         gflop(graph),
         proved.agreements[precision].psnr,
-        _write_sampled(folder, proved, precision) if precision in proved.sampled else None,
-        _write_split(folder, proved, precision) if precision in proved.splits else None,
+        sampled,
+        _write_split(folder, proved, precision),
+        _write_reduced(folder, proved.reduced, precision, path.name, sampled),
     )
 
 
-def _write_sampled(folder: Path, proved: Proved, precision: Precision) -> BundleFile:
+def _write_reduced(
+    folder: Path,
+    proved: Proved | None,
+    precision: Precision,
+    whole: str,
+    whole_sampled: BundleFile | None,
+) -> Rendition | None:
+    """Graphs that refer to the files `whole` and `whole_sampled`, written before."""
+    if proved is None:
+        return None
+    graph, stem = proved.graphs[precision], f"student.{precision}.{REDUCED}"
+    sampled = None
+    if whole_sampled is not None:
+        path = folder / f"{stem}.sampled.onnx"
+        sampled = _write_shared(path, proved.sampled[precision], whole_sampled.file)
+    height, width = proved.size
+    return Rendition(
+        width,
+        height,
+        gflop(graph),
+        _write_shared(folder / f"{stem}.onnx", graph, whole),
+        sampled,
+        _write_split(folder, proved, precision, f".{REDUCED}"),
+        proved.agreements[precision].psnr,
+    )
+
+
+def _write_shared(path: Path, graph: ModelProto, whole: str) -> BundleFile:
+    write_onnx(path, by_reference(graph, (path.parent / whole).read_bytes(), whole))
+    return BundleFile(*_identified(path))
+
+
+def _write_sampled(folder: Path, proved: Proved, precision: Precision) -> BundleFile | None:
+    if precision not in proved.sampled:
+        return None
     path = folder / f"student.{precision}.sampled.onnx"
     write_onnx(path, proved.sampled[precision])
     return BundleFile(*_identified(path))
 
 
-def _write_split(folder: Path, proved: Proved, precision: Precision) -> SplitForm:
+def _write_split(
+    folder: Path, proved: Proved, precision: Precision, which: str = ""
+) -> SplitForm | None:
+    """The split form; `which` size goes into the names of the shaders, network and tables serve all."""
+    if precision not in proved.splits:
+        return None
     form, name = proved.splits[precision], f"student.{precision}"
     network = folder / f"{name}.network.onnx"
-    write_onnx(network, form.network)
-    data, offsets = tables(form.parts)  # the same for all precisions
+    write_onnx(network, form.network_of_any_size)
+    data, offsets = tables(form.parts)  # the same for all precisions and sizes
     split_at = len(form.encode.parts)
-    encode = _write_stage(folder / f"{name}.encode.wgsl", form.encode, offsets[:split_at])
-    shade = _write_stage(folder / f"{name}.shade.wgsl", form.shade, offsets[split_at:])
+    encode = _write_stage(folder / f"{name}{which}.encode.wgsl", form.encode, offsets[:split_at])
+    shade = _write_stage(folder / f"{name}{which}.shade.wgsl", form.shade, offsets[split_at:])
     cost = gflop(form.network)
     return SplitForm(
         encode,
@@ -231,12 +200,15 @@ def write_onnx(path: Path, graph: ModelProto) -> None:
         partial.write_bytes(graph.SerializeToString(deterministic=True))
 
 
-def _write_reference(
-    folder: Path, number: int, pose: CameraPose, picture: LightFieldOutput
-) -> ReferenceView:
-    path = folder / "references" / f"{number:02}.png"
-    _write_picture(path, picture)
-    return ReferenceView(pose, path.relative_to(folder).as_posix(), sha256(path))
+def _write_reference(folder: Path, number: int, proved: Proved) -> ReferenceView:
+    pose, picture = proved.references[number]
+    name, reduced = f"references/{number:02}.png", None
+    _write_picture(folder / name, picture)
+    if proved.reduced is not None:
+        smaller = f"references/{number:02}.{REDUCED}.png"
+        _write_picture(folder / smaller, proved.reduced.references[number][1])
+        reduced = BundleFile(smaller, *_identified(folder / smaller)[1:])
+    return ReferenceView(pose, name, sha256(folder / name), reduced)
 
 
 def _write_picture(path: Path, picture: LightFieldOutput) -> None:

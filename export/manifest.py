@@ -9,6 +9,8 @@ matrices row-major, colours sRGB in [0, 1].
 A model's file maps `T_norm_camera` [4, 4] and `intrinsics` [4] to `rgba` [1, 4, height, width]
 (premultiplied) and `depth` [1, 1, height, width] (distance along the unit ray); all are float32.
 Its split form (`export.split`), where it has one, draws the same on WebGPU and costs less there.
+Its reduced rendition is the same student at half the width and height, for moving cameras and slow
+devices; its constants are those of the full size, in the same files.
 
 `SCHEMA` goes up whenever a field comes, goes or changes its meaning: the page and Python refuse
 any other number.
@@ -26,7 +28,7 @@ from teacher.files import read_json, write_json
 from teacher.pseudo.envelope import Envelope
 
 Precision = Literal["fp32", "fp16"]
-SCHEMA = 2
+SCHEMA = 3
 MANIFEST = "manifest.json"
 _REMEDY = "write the bundle again with `python -m export bundle`"
 
@@ -83,7 +85,7 @@ class SplitForm:
     encode: ShaderStage
     """Camera -> buffer `encoded`."""
     network: BundleFile
-    """ONNX: `encoded` -> `ends`, both in the model's precision."""
+    """ONNX: `encoded` -> `ends`, both in the model's precision, at any height and width."""
     shade: ShaderStage
     """Camera and `ends` -> texture of the picture (rgba8unorm), texture of depth (r32float)."""
     tables: BundleFile
@@ -101,6 +103,35 @@ class SplitForm:
     def files(self) -> tuple[BundleFile, ...]:
         """All its files."""
         return self.encode.shader, self.network, self.shade.shader, self.tables
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """The model at half its width and height, with the same weights.
+
+    What both sizes have in common is downloaded once: large constants of these graphs are ranges of
+    the full size's files (ONNX external data, whose location is that file's name).
+    """
+
+    width: int
+    """Width of the picture, in pixels."""
+    height: int
+    gflop: float
+    """Floating-point operations of one frame of `file`, in 10^9."""
+    file: BundleFile
+    """As `ModelFile.file`, in which its large constants are."""
+    sampled: BundleFile | None
+    """As `ModelFile.sampled`, in which its large constants are."""
+    split: SplitForm | None
+    """As `ModelFile.split`: two shaders of its own; network and tables are the same files."""
+    psnr: float
+    """ONNX Runtime against torch at this size, as `ModelFile.psnr`."""
+
+    @property
+    def files(self) -> tuple[BundleFile, ...]:
+        """All its files."""
+        sampled = () if self.sampled is None else (self.sampled,)
+        return (self.file, *sampled, *(() if self.split is None else self.split.files))
 
 
 @dataclass(frozen=True)
@@ -130,13 +161,17 @@ class ModelFile:
     """
     split: SplitForm | None
     """What to run on WebGPU, where `file` may then lack operators."""
+    reduced: Rendition | None
+    """A smaller picture in less time; null where half the size does not fit the student."""
 
     @property
     def files(self) -> tuple[BundleFile, ...]:
-        """All its files."""
+        """All its files, each once."""
         found = [BundleFile(self.file, self.bytes, self.sha256)]
         found += [] if self.sampled is None else [self.sampled]
-        return (*found, *(() if self.split is None else self.split.files))
+        found += [] if self.split is None else self.split.files
+        found += [] if self.reduced is None else self.reduced.files
+        return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)
@@ -147,6 +182,13 @@ class ReferenceView:
     image: str
     """Straight-alpha RGBA PNG at the model's size, relative to manifest.json."""
     sha256: str
+    reduced: BundleFile | None
+    """What torch computed for it at the size of `ModelFile.reduced`, likewise."""
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The names of its pictures."""
+        return (self.image, *(() if self.reduced is None else (self.reduced.file,)))
 
 
 @dataclass(frozen=True)

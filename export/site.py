@@ -30,7 +30,7 @@ def write_site(bundle: Path, viewer: Path, output: Path) -> None:
         Path(SCENE, name): bundle / name
         for name in (
             *(file.file for model in manifest.models for file in model.files),
-            *(view.image for view in manifest.references),
+            *(name for view in manifest.references for name in view.images),
             manifest.poster,
             MANIFEST,
         )

@@ -1,4 +1,4 @@
-"""A student's run folder as something to export: `export.bundle.Exportable`.
+"""A student's run folder as something to export: `export.proof.Exportable`.
 
     config.json, scene.json, model.safetensors -> network, cameras, envelope, size
     eval/metrics.json                          -> what was measured, if it was
@@ -9,7 +9,7 @@ Neither the teacher nor its data are needed.
 from pathlib import Path
 from typing import Any
 
-from export.bundle import Exportable, Measured
+from export.proof import Exportable, Measured
 from student.checkpoint import StudentRun, load_student
 from teacher.errors import UserError
 from teacher.files import read_json

@@ -25,15 +25,17 @@ from torch import Tensor
 from export.graph import INPUTS, OUTPUTS
 from export.half import with_rounding
 from export.manifest import (
+    MANIFEST,
     CameraPose,
     Manifest,
     ModelFile,
     Precision,
-    ReferenceView,
+    Rendition,
     SplitForm,
     read_manifest,
 )
 from export.operators import check_operators
+from export.shared import check_references
 from student.models.base import LightFieldOutput
 from teacher.errors import UserError
 from teacher.files import sha256
@@ -73,26 +75,32 @@ class Agreement:
         )
 
 
-def session(model: bytes, as_written: bool = False) -> onnxruntime.InferenceSession:
-    """ONNX Runtime on the CPU; `as_written` leaves the graph's nodes as they are (slower)."""
+def session(model: bytes | Path, as_written: bool = False) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on the CPU; `as_written` leaves the graph's nodes as they are (slower).
+
+    A model whose constants are in other files has to be given as the path of its own.
+    """
     options = onnxruntime.SessionOptions()
     if as_written:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4  # errors are raised; they need not be printed as well
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    given = str(model) if isinstance(model, Path) else model
+    return onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
 
 
 class OnnxPicture:
     """A graph of `export.graph` in ONNX Runtime on the CPU.
 
     Args:
-        model: the file's bytes.
+        model: the file's bytes, or its path.
         name: what errors call it.
         as_written: leave the graph's nodes as they are (slower): roundings must not be optimised.
     """
 
-    def __init__(self, model: bytes, name: str = "the model", as_written: bool = False) -> None:
+    def __init__(
+        self, model: bytes | Path, name: str = "the model", as_written: bool = False
+    ) -> None:
         self.name = name
         with naming_errors(name):
             self.session = session(model, as_written)
@@ -214,15 +222,17 @@ def verify_bundle(folder: Path) -> dict[str, Agreement]:
     """
     manifest = read_manifest(folder)
     check_files(folder, manifest)
-    references = [(view, _read_picture(folder / view.image)) for view in manifest.references]
+    full = _References(folder, manifest, None)
     agreements: dict[str, Agreement] = {}
     for model in manifest.models:
-        agreements[model.file] = _verify_model(folder, model, model.file, references)
-        if model.sampled is not None:
-            name = model.sampled.file
-            agreements[name] = _verify_model(folder, model, name, references)
-        if model.split is not None:
-            _verify_split(folder, model.split)
+        agreements |= _verify_files(folder, model, model, full)
+        if (reduced := model.reduced) is not None:
+            check_references(folder / reduced.file.file, model.file)
+            if reduced.sampled is not None and model.sampled is not None:
+                check_references(folder / reduced.sampled.file, model.sampled.file)
+            agreements |= _verify_files(
+                folder, model, reduced, _References(folder, manifest, reduced)
+            )
     return agreements
 
 
@@ -232,6 +242,9 @@ def check_files(folder: Path, manifest: Manifest) -> None:
     sizes = {file.file: file.bytes for file in files}
     digests = {file.file: file.sha256 for file in files}
     digests |= {view.image: view.sha256 for view in manifest.references}
+    smaller = [view.reduced for view in manifest.references if view.reduced is not None]
+    sizes |= {image.file: image.bytes for image in smaller}
+    digests |= {image.file: image.sha256 for image in smaller}
     for name in (*digests, manifest.poster):
         if not (folder / name).is_file():
             raise UserError(f"{folder / name}", "no such file", "a file of the bundle", _REMEDY)
@@ -244,29 +257,58 @@ def check_files(folder: Path, manifest: Manifest) -> None:
             raise UserError(f"{folder / name}", given, wanted, _REMEDY)
 
 
-def _verify_model(
-    folder: Path, model: ModelFile, file: str, references: list[tuple[ReferenceView, Tensor]]
+class _References:
+    """Reference views with torch's pictures at the size of one rendition."""
+
+    def __init__(self, folder: Path, manifest: Manifest, reduced: Rendition | None) -> None:
+        self.views: list[tuple[str, CameraPose, Tensor]] = []
+        for number, view in enumerate(manifest.references):
+            name = view.image
+            if reduced is not None:
+                if view.reduced is None:
+                    where = f"{folder / MANIFEST}: references[{number}].reduced"
+                    raise UserError(where, "null", "a picture, as a model is reduced", _REMEDY)
+                name = view.reduced.file
+            self.views.append((name, view.camera, _read_picture(folder / name)))
+
+
+def _verify_files(
+    folder: Path, model: ModelFile, rendition: ModelFile | Rendition, references: _References
+) -> dict[str, Agreement]:
+    """All forms of one size of `model`; the agreements of its whole graphs by file."""
+    file = rendition.file if isinstance(rendition.file, str) else rendition.file.file
+    OnnxPicture(folder / file, str(folder / file))  # it loads as it is
+    if model.split is None:
+        check_operators(onnx.load(folder / file))
+    agreements = {file: _verify_graph(folder / file, model, rendition, references)}
+    if (sampled := rendition.sampled) is not None:
+        path = folder / sampled.file
+        OnnxPicture(path, str(path))
+        agreements[sampled.file] = _verify_graph(path, model, rendition, references)
+    if rendition.split is not None:
+        _verify_split(folder, rendition.split)
+    return agreements
+
+
+def _verify_graph(
+    path: Path, model: ModelFile, rendition: ModelFile | Rendition, references: _References
 ) -> Agreement:
-    path = folder / file
-    OnnxPicture(path.read_bytes(), str(path))  # it loads as it is
-    graph = onnx.load(path)
-    if file == model.file and model.split is None:
-        check_operators(graph)
-    runtime = _runtime(model.precision, graph, str(path))
+    """A whole graph in its file draws the pictures at the size of `rendition`."""
+    runtime = _runtime(model.precision, onnx.load(path), str(path))
     shapes = [list(output.shape) for output in runtime.session.get_outputs()]
-    expected = [[1, channels, model.height, model.width] for channels in (4, 1)]
+    expected = [[1, channels, rendition.height, rendition.width] for channels in (4, 1)]
     if shapes != expected:
         raise UserError(f"{path}", f"outputs of shape {shapes}", f"{expected}", _REMEDY)
     agreements = []
-    for view, picture in references:
-        drawn = runtime.render(view.camera).rgba[0].permute(1, 2, 0)
+    for image, camera, picture in references.views:
+        drawn = runtime.render(camera).rgba[0].permute(1, 2, 0)
         if drawn.shape != picture.shape:
             size = f"{picture.shape[1]}x{picture.shape[0]} pixels"
-            raise UserError(view.image, size, f"{model.width}x{model.height}", _REMEDY)
+            raise UserError(image, size, f"{rendition.width}x{rendition.height}", _REMEDY)
         agreements.append(
             Agreement(psnr(drawn, picture), float((drawn - picture).abs().max()), 0.0)
         )
-        name = f"{path} on {view.image}"
+        name = f"{path} on {image}"
         _require_psnr(name, agreements[-1].psnr, REQUIRED_OF_PICTURES, _REMEDY)
     return worst(agreements)
 
@@ -277,11 +319,13 @@ def _verify_split(folder: Path, split: SplitForm) -> None:
     graph = onnx.load(path)
     check_operators(graph)
     with naming_errors(str(path)):
-        runtime = session(path.read_bytes())
-    shapes = [tuple(value.shape) for value in (*runtime.get_inputs(), *runtime.get_outputs())]
-    expected = [split.encoded, split.ends]
-    if shapes != expected:
-        raise UserError(f"{path}", f"input and output of shape {shapes}", f"{expected}", _REMEDY)
+        runtime = session(path)
+        (encoded,) = runtime.get_inputs()
+        kind = np.float16 if encoded.type == "tensor(float16)" else np.float32
+        (ends,) = runtime.run(None, {encoded.name: np.zeros(split.encoded, kind)})
+    if (found := np.asarray(ends).shape) != split.ends:
+        given = f"{split.encoded} to {found}"
+        raise UserError(f"{path}", given, f"a network from there to {split.ends}", _REMEDY)
     for part in (*split.encode.parts, *split.shade.parts):
         end, size = part.offset + part.bytes, split.tables.bytes
         if part.offset % 256 or end > size:

@@ -18,7 +18,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from export.bundle import Exportable, Measured, prove_student, write_bundle
+from export.bundle import write_bundle
+from export.proof import Exportable, Measured, prove_student
 from student.models.base import LightField, LightFieldOutput, grid_rays
 from student.models.surface_guided import SurfaceGuided, SurfaceGuidedConfig
 from student.presets import PRESETS

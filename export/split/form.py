@@ -23,7 +23,7 @@ from export.half import with_rounding
 from export.manifest import CameraPose, Precision
 from export.split.encode import arranged, encoding
 from export.split.grids import rounded
-from export.split.network import ray_networks
+from export.split.network import of_any_size, ray_networks
 from export.split.protocol import Splittable
 from export.split.shade import shading
 from export.split.stages import Part, Slots, Stage
@@ -48,6 +48,11 @@ class Split:
     """Shape of the network's input: 1, coarse height, coarse width, channels."""
     ends: tuple[int, int, int, int]
     """Shape of its output."""
+
+    @property
+    def network_of_any_size(self) -> ModelProto:
+        """What is shipped: the same network, whatever the height and width of its input."""
+        return of_any_size(self.network)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -100,7 +105,8 @@ class SplitPicture:
             grid.table.data = rounded(grid.table)
         self.model, self.form, self.size = copy, form, size
         self.half = precision == "fp16"
-        network = with_rounding(form.network) if self.half else form.network
+        network = form.network_of_any_size
+        network = with_rounding(network) if self.half else network
         self.session = session(network.SerializeToString(), as_written=self.half)
 
     @torch.no_grad()

@@ -8,12 +8,13 @@ which every point that shares two coordinates must share (docs/student.md).
 `HashFeatures` is what trains; `GatheredHash`, its export form, reads the same numbers with integer
 arithmetic and gathers, for ONNX Runtime on a CPU and in WebAssembly. In a browser with WebGPU a
 shader reads them (`export.split`).
+Letters: F = features of a row, n = points.
 """
 
-import itertools
+import operator
+from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -53,60 +54,93 @@ def _rows(points: Float[Tensor, "batch points 3 height width"]) -> Float[Tensor,
 
 
 class GatheredHash(nn.Module):
-    """`HashFeatures` as a Gather per level, in 32-bit integers.
+    """`HashFeatures` by GatherElements, in 32-bit integers, for a CPU.
 
-    Level after level, so that what lies in memory at once is the eight corners of one level.
+    A point's eight rows in a level are combinations of two numbers for each axis, and so are their
+    weights. Features come first in memory and points last, from the tables to the result:
+    everything but the look-up itself is then arithmetic on long rows, and nothing is transposed.
+    With one row after the other (Gather, then products of four numbers with one) a frame took three
+    times as long, see docs/decisions.md. Level after level, so that what lies in memory at once is
+    the eight corners of one level.
     """
+
+    sides: Int[Tensor, "2 1"]
+    """A cell's lower and upper corner along an axis."""
+    factors: Int[Tensor, "levels 3 1 1"]
+    """What a lattice point's coordinate counts in its row."""
 
     def __init__(self, features: HashFeatures) -> None:
         super().__init__()
         self.levels = features.grid.layout
-        table = features.table.detach()
-        parts = [table[level.offset : level.offset + level.size] for level in self.levels]
-        self.tables = nn.ParameterList(nn.Parameter(part.clone(), False) for part in parts)
+        factors = torch.tensor([_factors(level) for level in self.levels], dtype=torch.int32)
+        self.register_buffer("factors", factors[:, :, None, None])
+        self.register_buffer("sides", torch.tensor([[0], [1]], dtype=torch.int32))
+        tables = [_table(features.table.detach(), level) for level in self.levels]
+        self.tables = nn.ParameterList(nn.Parameter(table, False) for table in tables)
 
     def forward(
         self, points: Float[Tensor, "batch points 3 height width"]
     ) -> Float[Tensor, "batch channels height width"]:
         """See `HashFeatures.forward`."""
-        batch, _, _, height, width = points.shape
-        unit = _rows(points).t().clamp(0, 1)
-        pairs = zip(self.levels, self.tables, strict=True)
-        features = torch.cat([_level(unit, level, table) for level, table in pairs], 1)
-        return features.reshape(batch, height, width, -1).permute(0, 3, 1, 2)
+        batch, count, _, height, width = points.shape
+        levels, unit = zip(self.levels, self.factors, self.tables, strict=True), _axes(points)
+        features = torch.cat([self._read(unit, *level) for level in levels])
+        if batch * count > 1:  # the exporter would write a transposition for a single one as well
+            features = features.unflatten(1, (batch * count, -1)).transpose(0, 1)
+        return features.reshape(batch, -1, height, width)
+
+    def _read(
+        self,
+        unit: Float[Tensor, "3 1 n"],
+        level: Level,
+        factors: Int[Tensor, "3 1 1"],
+        table: Float[Tensor, "F rows"],
+    ) -> Float[Tensor, "F n"]:
+        """The features of one level, blended between the corners of each point's cell."""
+        position = unit * level.scale + 0.5
+        cell = torch.floor(position)
+        weights = (position - cell - (1 - self.sides).float()).abs()
+        corners = (cell.int() + self.sides) * factors
+        if level.hashed:
+            rows = _combined(corners & (level.size - 1), operator.xor)
+        else:
+            rows = _combined(corners, operator.add)
+        indices = rows.reshape(1, -1).expand(len(table), -1).long()
+        values = torch.gather(table, 1, indices).unflatten(1, (8, -1))
+        return (values * _combined(weights, operator.mul).reshape(1, 8, -1)).sum(1)
 
 
-def _level(
-    unit: Float[Tensor, "3 n"], level: Level, table: Float[Tensor, "rows features"]
-) -> Float[Tensor, "n features"]:
-    """The features of one level, interpolated between the eight corners of each point's cell."""
-    position = unit * level.scale + 0.5
-    cell = torch.floor(position)
-    beyond = position - cell
-    sides = torch.stack([1 - beyond, beyond])
-    vertices = torch.stack([cell, cell + 1]).int()
-    corners = list(itertools.product((0, 1), repeat=AXES))
-    weights = torch.stack([_product(sides, corner) for corner in corners])
-    rows = torch.stack([_row(vertices, corner, level) for corner in corners])
-    return (F.embedding(rows, table) * weights[..., None]).sum(0)
+def _axes(points: Float[Tensor, "batch points 3 height width"]) -> Float[Tensor, "3 1 n"]:
+    """A row for each axis, in [0, 1]; pictures, points and pixels after one another."""
+    if points.shape[0] * points.shape[1] > 1:
+        points = points.permute(2, 0, 1, 3, 4)
+    return (points.reshape(AXES, 1, -1) * 0.5 + 0.5).clamp(0, 1)
 
 
-def _product(sides: Float[Tensor, "2 3 n"], corner: tuple[int, ...]) -> Float[Tensor, " n"]:
-    x, y, z = (sides[side, axis] for axis, side in enumerate(corner))
-    return x * y * z
+def _combined(axes: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """[3, 2, n], a number for both sides along each axis, to [2, 2, 2, n]: all corners, x fastest."""
+    x, y, z = axes.unbind()
+    return combine(z[:, None, None], combine(y[:, None], x))
 
 
-def _row(
-    vertices: Int[Tensor, "2 3 n"], corner: tuple[int, ...], level: Level
-) -> Int[Tensor, " n"]:
-    """As `teacher.ops.hash_encode` counts rows.
-
-    Only a product's lowest bits count, and they depend on the factor's lowest bits alone: with
-    those nothing overflows.
+def _factors(level: Level) -> list[int]:
+    """Of a product only its lowest bits count, and they depend on the factor's lowest bits alone:
+    with those nothing overflows.
     """
-    x, y, z = (vertices[side, axis] for axis, side in enumerate(corner))
+    if level.hashed:
+        return [prime & (level.size - 1) for prime in PRIMES[:AXES]]
+    return [level.resolution**axis for axis in range(AXES)]
+
+
+def _table(table: Float[Tensor, "entries F"], level: Level) -> Float[Tensor, "F rows"]:
+    """One level's rows as columns.
+
+    In a dense level rows are counted modulo its size. Corners just beyond the lattice reach past
+    that, so its first rows follow once more behind its last one, instead of a division for each
+    corner.
+    """
+    rows = table[level.offset : level.offset + level.size]
     if not level.hashed:
-        return (x + y * level.resolution + z * level.resolution**2) % level.size
-    mask = level.size - 1
-    _, second, third = (prime & mask for prime in PRIMES[:AXES])
-    return (x ^ (y * second) ^ (z * third)) & mask
+        beyond = sum(level.resolution ** (axis + 1) for axis in range(AXES)) + 1 - level.size
+        rows = torch.cat([rows, rows[:beyond]])
+    return rows.t().contiguous()

@@ -94,12 +94,12 @@ describe("a manifest", () => {
 
   it("of an older schema", async () => {
     site.faults.set(MANIFEST, changed({ schema: 0 }));
-    assert.match(await errorOf(), /schema 0[^]*schema 2[^]*export the scene again/);
+    assert.match(await errorOf(), /schema 0[^]*schema 3[^]*export the scene again/);
   });
 
   it("of a newer schema", async () => {
     site.faults.set(MANIFEST, changed({ schema: 99 }));
-    assert.match(await errorOf(), /schema 99[^]*schema 2[^]*build the page again/);
+    assert.match(await errorOf(), /schema 99[^]*schema 3[^]*build the page again/);
   });
 
   it("that leads to another host", async () => {

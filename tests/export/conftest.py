@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from export.bundle import Exportable, Proved, prove_student, write_bundle
+from export.bundle import write_bundle
+from export.proof import Exportable, Proved, prove_student
 from tests.bundles import ball
 
 

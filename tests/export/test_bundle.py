@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from export import bundle as bundle_module
-from export.bundle import Exportable, Proved, write_bundle
+from export.bundle import write_bundle
 from export.manifest import MANIFEST, read_manifest
+from export.proof import Exportable, Proved
 from export.verify import verify_bundle
 from teacher.files import sha256
 from teacher.scene import premultiply
@@ -41,8 +42,8 @@ def test_the_manifest_describes_the_files(bundle: Path, source: Exportable) -> N
     assert set(_contents(bundle)) == {
         MANIFEST,
         manifest.poster,
-        *(model.file for model in manifest.models),
-        *(view.image for view in manifest.references),
+        *(file.file for model in manifest.models for file in model.files),
+        *(name for view in manifest.references for name in view.images),
     }
 
 

@@ -5,9 +5,9 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto
 
-from export.bundle import Proved
 from export.half import half_nodes, to_half, with_rounding
 from export.passes import initialisers, values
+from export.proof import Proved
 from tests.export.graphs import graph, kinds, run, single, whole
 
 RANDOM = np.random.default_rng(0)

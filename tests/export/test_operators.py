@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from export.bundle import Proved
 from export.operators import PHONE_BUFFER, check_operators, gflop
+from export.proof import Proved
 from teacher.errors import UserError
 from tests.export.graphs import graph, whole
 

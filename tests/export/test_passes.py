@@ -6,7 +6,7 @@ import pytest
 from onnx import ModelProto, TensorProto
 
 from export import passes
-from export.bundle import Proved
+from export.proof import Proved
 from tests.export.graphs import graph, kinds, run, single, whole
 
 RANDOM = np.random.default_rng(0)

@@ -12,8 +12,8 @@ from onnx import TensorProto
 from torch import nn
 from torch.nn import functional as F
 
-from export.bundle import Exportable, Proved, prove_student
 from export.manifest import Precision
+from export.proof import Exportable, Proved, prove_student
 from export.split import grids
 from export.split.encode import arranged, encoding
 from export.split.form import Split, SplitPicture, prove_split, split, tables

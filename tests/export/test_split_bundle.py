@@ -8,8 +8,9 @@ from typing import Any
 import onnx
 import pytest
 
-from export.bundle import TABLES, Exportable, prove_student, write_bundle
+from export.bundle import TABLES, write_bundle
 from export.manifest import MANIFEST, SplitForm, read_manifest
+from export.proof import Exportable, prove_student
 from export.site import write_site
 from export.summary import report, summarise
 from export.verify import verify_bundle

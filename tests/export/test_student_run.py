@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from export import bundle as bundle_module
+from export import proof
 from export.__main__ import Bundle, Onnx
-from export.bundle import Exportable, Measured, Proved
 from export.manifest import read_manifest
+from export.proof import Exportable, Measured, Proved
 from export.student_run import open_student
 from student.checkpoint import describe_source
 from student.presets import PRESETS
@@ -105,7 +105,7 @@ def test_the_commands_prove_and_write(
         asked.append(exportable.name)
         return proved
 
-    monkeypatch.setattr(bundle_module, "prove_student", prove)
+    monkeypatch.setattr(proof, "prove_student", prove)
     Onnx(run, tmp_path / "student.onnx", "fp16").run()
     expected = proved.graphs["fp16"].SerializeToString(deterministic=True)
     assert (tmp_path / "student.onnx").read_bytes() == expected
@@ -116,3 +116,4 @@ def test_the_commands_prove_and_write(
     assert (manifest.quality.teacher_psnr, manifest.quality.views) == (30.5, 20)
     printed = capsys.readouterr().out
     assert "student.fp16.onnx" in printed and "dB against torch" in printed
+    assert "for moving cameras: 32x32" in printed

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from export.bundle import Exportable, prove_student
 from export.operators import check_operators
+from export.proof import Exportable, prove_student
 from export.verify import REQUIRED
 from student.models.base import LightField
 from student.models.light_slab import LightSlabConfig

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from export.bundle import Proved
+from export.proof import Proved
 from export.summary import report, summarise
 from teacher.errors import UserError
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.bundle import Exportable, Proved
 from export.graph import CameraToPicture, camera_pose
 from export.passes import values
+from export.proof import Exportable, Proved
 from export.to_onnx import OPSET, to_onnx, to_sampled_onnx
 from export.verify import OnnxPicture
 from student.models.base import LightField, LightFieldOutput, grid_rays

@@ -12,9 +12,10 @@ import torch
 from onnx import ModelProto, numpy_helper
 from PIL import Image
 
-from export import bundle as bundle_module
-from export.bundle import Exportable, Proved, prove_student
+from export import proof
+from export.bundle import write_bundle
 from export.manifest import MANIFEST, Precision
+from export.proof import Exportable, Proved, prove_student
 from export.verify import REQUIRED, OnnxPicture, compare, prove, verify_bundle, worst
 from student.models.base import LightFieldOutput
 from teacher.errors import UserError
@@ -107,9 +108,9 @@ def test_nothing_is_written_before_the_proof(
 ) -> None:
     """The command line proves first; a student whose form for export differs leaves no file."""
     spoiled = _spoiled(proved.graphs["fp32"], 1.5)
-    monkeypatch.setattr(bundle_module, "to_onnx", lambda *_: spoiled)
+    monkeypatch.setattr(proof, "to_onnx", lambda *_: spoiled)
     with pytest.raises(UserError, match="nothing was written"):
-        bundle_module.write_bundle(source, prove_student(source), tmp_path / "bundle")
+        write_bundle(source, prove_student(source), tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 
 

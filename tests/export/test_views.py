@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from export.bundle import Exportable
+from export.proof import Exportable
 from export.views import reference_cameras, start_camera
 from teacher.cameras import Camera, look_at
 from teacher.pseudo.envelope import Envelope

@@ -1,7 +1,7 @@
 // Generated from export/manifest.py by `python -m export types`: change the dataclasses, not this file.
 
 /** Version of manifest.json that this page reads; any other is refused. */
-export const SCHEMA = 2;
+export const SCHEMA = 3;
 
 /** A file of the bundle. */
 export interface BundleFile {
@@ -37,7 +37,7 @@ export interface ShaderStage {
 export interface SplitForm {
   /** Camera -> buffer `encoded`. */
   readonly encode: ShaderStage;
-  /** ONNX: `encoded` -> `ends`, both in the model's precision. */
+  /** ONNX: `encoded` -> `ends`, both in the model's precision, at any height and width. */
   readonly network: BundleFile;
   /** Camera and `ends` -> texture of the picture (rgba8unorm), texture of depth (r32float). */
   readonly shade: ShaderStage;
@@ -50,6 +50,27 @@ export interface SplitForm {
   /** Of one frame, all stages together. */
   readonly gflop: number;
   /** The ray network in ONNX Runtime between the shaders' arithmetic in torch, against torch. */
+  readonly psnr: number;
+}
+
+/**
+ * The model at half its width and height, with the same weights. What both sizes have in common is
+ * downloaded once: large constants of these graphs are ranges of the full size's files (ONNX
+ * external data, whose location is that file's name).
+ */
+export interface Rendition {
+  /** Width of the picture, in pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** Floating-point operations of one frame of `file`, in 10^9. */
+  readonly gflop: number;
+  /** As `ModelFile.file`, in which its large constants are. */
+  readonly file: BundleFile;
+  /** As `ModelFile.sampled`, in which its large constants are. */
+  readonly sampled: BundleFile | null;
+  /** As `ModelFile.split`: two shaders of its own; network and tables are the same files. */
+  readonly split: SplitForm | null;
+  /** ONNX Runtime against torch at this size, as `ModelFile.psnr`. */
   readonly psnr: number;
 }
 
@@ -79,6 +100,8 @@ export interface ModelFile {
   readonly sampled: BundleFile | null;
   /** What to run on WebGPU, where `file` may then lack operators. */
   readonly split: SplitForm | null;
+  /** A smaller picture in less time; null where half the size does not fit the student. */
+  readonly reduced: Rendition | null;
 }
 
 /** A camera as the model takes it. */
@@ -111,6 +134,8 @@ export interface ReferenceView {
   /** Straight-alpha RGBA PNG at the model's size, relative to manifest.json. */
   readonly image: string;
   readonly sha256: string;
+  /** What torch computed for it at the size of `ModelFile.reduced`, likewise. */
+  readonly reduced: BundleFile | null;
 }
 
 /** Measured quality; PSNR is the mean over views of -10 log10(MSE), in dB. */

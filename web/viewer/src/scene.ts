@@ -147,13 +147,21 @@ const isSplit = (value: unknown): boolean =>
   ["network", "tables"].every((name) => isFile(value[name])) &&
   ["encoded", "ends"].every((name) => isNumbers(value[name], 4));
 
+const isRendition = (value: unknown): boolean =>
+  isRecord(value) &&
+  isFile(value["file"]) &&
+  ["width", "height"].every((name) => isCount(value[name])) &&
+  (value["sampled"] === null || isFile(value["sampled"])) &&
+  (value["split"] === null || isSplit(value["split"]));
+
 const isModel = (value: unknown): boolean =>
   isRecord(value) &&
   isFile(value) &&
   typeof value["precision"] === "string" &&
   ["width", "height"].every((name) => isCount(value[name])) &&
   (value["sampled"] === null || isFile(value["sampled"])) &&
-  (value["split"] === null || isSplit(value["split"]));
+  (value["split"] === null || isSplit(value["split"])) &&
+  (value["reduced"] === null || isRendition(value["reduced"]));
 
 const isEnvelope = (value: unknown): boolean =>
   isRecord(value) &&

@@ -30,6 +30,7 @@ const model = (precision: Precision): ModelFile => ({
   gflop: 1,
   psnr: 99,
   sampled: null,
+  reduced: null,
   split: null,
 });
 const BOTH = [model("fp16"), model("fp32")];

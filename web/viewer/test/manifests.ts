@@ -1,5 +1,11 @@
 /** A manifest as export writes it. */
-import { type Manifest, SCHEMA, type ShaderStage, type SplitForm } from "../src/manifest";
+import {
+  type Manifest,
+  type Rendition,
+  SCHEMA,
+  type ShaderStage,
+  type SplitForm,
+} from "../src/manifest";
 import { RING, START } from "./envelope";
 
 const stage = (name: string): ShaderStage => ({
@@ -23,6 +29,16 @@ export const SPLIT: SplitForm = {
   psnr: 80,
 };
 
+export const REDUCED: Rendition = {
+  width: 32,
+  height: 16,
+  gflop: 0.025,
+  file: { file: "student.fp32.reduced.onnx", bytes: 99, sha256: "67".repeat(32) },
+  sampled: { file: "student.fp32.reduced.sampled.onnx", bytes: 98, sha256: "89".repeat(32) },
+  split: { ...SPLIT, encoded: [1, 4, 8, 20], ends: [1, 4, 8, 32], gflop: 0.025 },
+  psnr: 80,
+};
+
 export const MANIFEST: Manifest = {
   schema: SCHEMA,
   name: "still life",
@@ -40,12 +56,15 @@ export const MANIFEST: Manifest = {
       psnr: 80,
       sampled: { file: "student.fp32.sampled.onnx", bytes: 1200, sha256: "45".repeat(32) },
       split: SPLIT,
+      reduced: REDUCED,
     },
   ],
   start: START,
   poster: "poster.png",
   envelope: RING,
-  references: [{ camera: START, image: "references/00.png", sha256: "cd".repeat(32) }],
+  references: [
+    { camera: START, image: "references/00.png", sha256: "cd".repeat(32), reduced: null },
+  ],
   background: [1, 1, 1],
   quality: {
     views: 1,

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { SCHEMA } from "../src/manifest";
 import { loadScene, fileUrl, parseManifest, within } from "../src/scene";
 import { Trouble } from "../src/trouble";
-import { MANIFEST, SPLIT } from "./manifests";
+import { MANIFEST, REDUCED, SPLIT } from "./manifests";
 
 const PAGE = new URL("https://host/some/where/?backend=wasm");
 
@@ -42,6 +42,10 @@ describe("parseManifest", () => {
     ["models", [{ ...MANIFEST.models[0], bytes: -1 }]],
     ["models", [{ ...MANIFEST.models[0], width: 1.5 }]],
     ["models", [{ ...MANIFEST.models[0], split: undefined }]],
+    ["models", [{ ...MANIFEST.models[0], reduced: undefined }]],
+    ["models", [{ ...MANIFEST.models[0], reduced: { ...REDUCED, width: 0 } }]],
+    ["models", [{ ...MANIFEST.models[0], reduced: { ...REDUCED, file: "student.onnx" } }]],
+    ["models", [{ ...MANIFEST.models[0], reduced: { ...REDUCED, split: undefined } }]],
     ["models", [{ ...MANIFEST.models[0], sampled: "student.fp32.onnx" }]],
     ["models", [{ ...MANIFEST.models[0], split: { ...SPLIT, tables: null } }]],
     ["models", [{ ...MANIFEST.models[0], split: { ...SPLIT, ends: [1, 8, 16] } }]],
