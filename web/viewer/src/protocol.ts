@@ -1,8 +1,8 @@
 /** What the page and its worker say to each other. */
-import type { Backend, Form, Preference } from "./device";
+import type { Backend, Form, Request } from "./device";
 import type { CameraPose, Envelope, ModelFile } from "./manifest";
 import type { Place } from "./scene";
-import type { TroubleParts } from "./trouble";
+import type { Cause, TroubleParts } from "./trouble";
 
 /**
  * A picture as it was drawn: premultiplied RGBA bytes at the model's size, row by row from the top.
@@ -50,6 +50,13 @@ export interface FrameTimes {
   readonly total: number;
 }
 
+/** A picture that torch computed, for the self-check. */
+export interface Truth {
+  readonly camera: CameraPose;
+  /** Address of a PNG with straight alpha. */
+  readonly image: string;
+}
+
 /** Size of the drawing surface, in device pixels. */
 export interface Size {
   readonly width: number;
@@ -69,7 +76,8 @@ export interface Start {
   readonly place: Place;
   readonly envelope: Envelope;
   readonly models: readonly ModelFile[];
-  readonly preference: Preference;
+  readonly request: Request;
+  readonly truth: Truth;
   readonly verbose: boolean;
   readonly timings: boolean;
 }
@@ -102,6 +110,11 @@ export type FromWorker =
   | {
       readonly kind: "failed";
       readonly phase: Phase;
+      readonly cause: Cause;
       readonly backend: Backend | null;
+      /** What ran, or was to run. */
+      readonly model: ModelFile | null;
+      /** What that backend can run of the scene's models, best first. */
+      readonly models: readonly ModelFile[];
       readonly trouble: TroubleParts;
     };

@@ -57,13 +57,16 @@ export function createRenderer(
   model: ModelFile,
   envelope: Envelope,
 ): Renderer {
-  const backstage =
-    engine.kind === "webgpu" ? onGpu(canvas, engine) : onCpu(canvas, engine, model);
+  const backstage = engine.kind === "webgpu" ? onGpu(canvas, engine) : onCpu(canvas, engine, model);
   return rendererOf(backstage, model, envelope);
 }
 
 /** The part that knows nothing of backends. */
-export function rendererOf(stage: Backstage, { width, height }: Size, envelope: Envelope): Renderer {
+export function rendererOf(
+  stage: Backstage,
+  { width, height }: Size,
+  envelope: Envelope,
+): Renderer {
   let wanted: Look = "colour";
   let last: CameraPose | null = null; // whose frame the stage keeps
   let shown = false; // is that frame meant for the canvas?

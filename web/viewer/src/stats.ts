@@ -44,6 +44,11 @@ export class Stats {
   #stages: StageTimes | null = null;
   #times: readonly number[] = [];
 
+  /** What runs, or ran last; null until a model has started. */
+  get running(): Running | null {
+    return this.#running;
+  }
+
   started(running: Running): void {
     this.#running = running;
     this.#stages = null;
