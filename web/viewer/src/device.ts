@@ -18,6 +18,12 @@ export interface Preference {
   readonly form: Form | null;
 }
 
+/** What a start asks for: the address's wishes, and what earlier failures have led to. */
+export interface Request extends Preference {
+  /** This very file; null leaves the choice to the page. */
+  readonly model: string | null;
+}
+
 /**
  * What is known of the graphics adapter; null where there is none (no WebGPU, or it is switched
  * off).
@@ -30,6 +36,10 @@ export interface AdapterFacts {
    * The optional feature `shader-f16`, without which ONNX Runtime refuses half-precision models.
    */
   readonly halfPrecision: boolean;
+  /** In bytes, of those that shaders read and write. */
+  readonly largestBuffer: number;
+  /** Of a texture, in pixels. */
+  readonly largestSide: number;
 }
 
 export interface Plan {
@@ -45,11 +55,57 @@ export function chooseBackend(adapter: AdapterFacts | null, asked: Backend | nul
 }
 
 /**
+ * The largest buffer that drawing `model` is known to take, in bytes: its picture in floats and,
+ * for a split form, what lies between the stages and their tables. What ONNX Runtime allocates
+ * inside a network is not known beforehand.
+ */
+export function largestBuffer({ width, height, precision, split }: ModelFile): number {
+  const picture = 4 * width * height * Float32Array.BYTES_PER_ELEMENT;
+  if (split === null) return picture;
+  const number = precision === "fp16" ? 2 : 4;
+  const between = [split.encoded, split.ends].map((dims) => dims.reduce((a, b) => a * b, number));
+  const tables = [...split.encode.parts, ...split.shade.parts].map(({ bytes }) => bytes);
+  return Math.max(picture, ...between, ...tables);
+}
+
+/** Is there room for `model` on this adapter? Phones often allow buffers of 128 MiB only. */
+export function fits(model: ModelFile, adapter: AdapterFacts): boolean {
+  return (
+    largestBuffer(model) <= adapter.largestBuffer &&
+    Math.max(model.width, model.height) <= adapter.largestSide
+  );
+}
+
+/** Does `other` take less memory on `backend` than `model`: fewer pixels, or smaller weights? */
+export function smallerThan(model: ModelFile, other: ModelFile, backend: Backend): boolean {
+  const pixels = (it: ModelFile): number => it.width * it.height;
+  // WebAssembly widens half precision, so there a file's bytes say nothing.
+  const weights = (it: ModelFile): number => (backend === "webgpu" ? it.bytes : it.parameters);
+  if (pixels(other) !== pixels(model)) return pixels(other) < pixels(model);
+  return weights(other) < weights(model);
+}
+
+/** The models that `backend` can run, best first. */
+export function runnable(
+  models: readonly ModelFile[],
+  backend: Backend,
+  adapter: AdapterFacts | null,
+): readonly ModelFile[] {
+  if (backend === "wasm") return models.filter(({ precision }) => precision === "fp32");
+  return models.filter(
+    (model) =>
+      adapter !== null &&
+      fits(model, adapter) &&
+      (model.precision === "fp32" || adapter.halfPrecision),
+  );
+}
+
+/**
  * The first model, best first, that `backend` can run.
  *
  * WebAssembly has no half precision: it would compute in single precision after converting every
  * weight, so the single-precision file is preferred there and the other one is taken only where it
- * is all there is.
+ * is all there is, or is asked for.
  *
  * Throws Trouble where the bundle has nothing that fits.
  */
@@ -59,12 +115,9 @@ export function chooseModel(
   adapter: AdapterFacts | null,
   asked: Precision | null,
 ): ModelFile {
-  const runs = (model: ModelFile): boolean =>
-    model.precision === "fp32" ||
-    (backend === "webgpu" ? (adapter?.halfPrecision ?? false) : asked === "fp16");
   const wanted = models.filter((model) => asked === null || model.precision === asked);
   const lastResort = backend === "wasm" ? wanted[0] : undefined;
-  const found = wanted.find(runs) ?? lastResort;
+  const found = runnable(wanted, backend, adapter)[0] ?? lastResort;
   if (found !== undefined) return found;
   throw new Trouble(
     "the scene's models",
@@ -91,13 +144,21 @@ export function chooseForm(model: ModelFile, backend: Backend, asked: Form | nul
   );
 }
 
-/** Backend, model and its form for this device. */
+/**
+ * Backend, model and its form for this device. A graphics card that can run none of the models is
+ * not used, unless the address insists.
+ */
 export function plan(
   models: readonly ModelFile[],
   adapter: AdapterFacts | null,
-  asked: Preference,
+  asked: Request,
 ): Plan {
-  const backend = chooseBackend(adapter, asked.backend);
-  const model = chooseModel(models, backend, adapter, asked.precision);
+  const wanted = models.filter(({ file }) => asked.model === null || file === asked.model);
+  const usable = runnable(wanted, "webgpu", adapter).some(
+    ({ precision }) => asked.precision === null || precision === asked.precision,
+  );
+  const preferred = usable ? asked.backend : (asked.backend ?? "wasm");
+  const backend = chooseBackend(adapter, preferred);
+  const model = chooseModel(wanted, backend, adapter, asked.precision);
   return { backend, model, form: chooseForm(model, backend, asked.form) };
 }

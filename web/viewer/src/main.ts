@@ -73,6 +73,8 @@ function show(scene: Scene, options: Options, asked: CameraPose | null): void {
     manifest,
     camera: () => steering.camera,
     frame: (pose) => viewer.capture(pose),
+    look: (look) => viewer.look(look),
+    depthAt: (x, y) => viewer.depthAt(x, y),
     stats: () => viewer.stats(),
   };
 }

@@ -1,8 +1,8 @@
 /** What the page and its worker say to each other. */
-import type { Backend, Form, Preference } from "./device";
-import type { CameraPose, ModelFile } from "./manifest";
+import type { Backend, Form, Request } from "./device";
+import type { CameraPose, Envelope, ModelFile } from "./manifest";
 import type { Place } from "./scene";
-import type { TroubleParts } from "./trouble";
+import type { Cause, TroubleParts } from "./trouble";
 
 /**
  * A picture as it was drawn: premultiplied RGBA bytes at the model's size, row by row from the top.
@@ -20,6 +20,11 @@ export interface Running {
   readonly form: Form;
   /** The graphics adapter's name; null where there is none. */
   readonly adapter: string | null;
+  /**
+   * PSNR of the first frame against the scene's poster, in dB; null where they could not be
+   * compared.
+   */
+  readonly check: number | null;
 }
 
 /** What of a frame is on the canvas: the picture, or how far away things are. */
@@ -27,6 +32,30 @@ export type Look = "colour" | "depth";
 
 /** Milliseconds that the stages of a frame took on the graphics card, by name. */
 export type StageTimes = Readonly<Record<string, number>>;
+
+/** Milliseconds of one frame by the worker's clock, in the order of its parts. */
+export interface FrameTimes {
+  /**
+   * ONNX Runtime's own run. On WebAssembly that is the computation; on WebGPU it ends when the
+   * commands are submitted.
+   */
+  readonly run: number;
+  /** Encoding and submitting the own shaders' commands around it; 0 on WebAssembly. */
+  readonly submit: number;
+  /** Onto the canvas. On WebAssembly that includes turning floats into bytes. */
+  readonly present: number;
+  /** Waiting for the graphics card; 0 on WebAssembly. */
+  readonly wait: number;
+  /** From the camera to the finished picture: all of the above, and what lies between. */
+  readonly total: number;
+}
+
+/** A picture that torch computed, for the self-check. */
+export interface Truth {
+  readonly camera: CameraPose;
+  /** Address of a PNG with straight alpha. */
+  readonly image: string;
+}
 
 /** Size of the drawing surface, in device pixels. */
 export interface Size {
@@ -45,8 +74,10 @@ export interface Start {
   readonly canvas: OffscreenCanvas;
   readonly size: Size;
   readonly place: Place;
+  readonly envelope: Envelope;
   readonly models: readonly ModelFile[];
-  readonly preference: Preference;
+  readonly request: Request;
+  readonly truth: Truth;
   readonly verbose: boolean;
   readonly timings: boolean;
 }
@@ -68,7 +99,7 @@ export type FromWorker =
   | { readonly kind: "running"; readonly running: Running }
   | {
       readonly kind: "drawn";
-      readonly milliseconds: number;
+      readonly times: FrameTimes;
       readonly stages: StageTimes | null;
     }
   | { readonly kind: "captured"; readonly id: number; readonly picture: Picture }
@@ -79,6 +110,11 @@ export type FromWorker =
   | {
       readonly kind: "failed";
       readonly phase: Phase;
+      readonly cause: Cause;
       readonly backend: Backend | null;
+      /** What ran, or was to run. */
+      readonly model: ModelFile | null;
+      /** What that backend can run of the scene's models, best first. */
+      readonly models: readonly ModelFile[];
       readonly trouble: TroubleParts;
     };

@@ -7,13 +7,14 @@
  * A canvas can be handed to one worker only, so every worker gets a new one; poses and captures
  * that a failed worker left open go to the next.
  */
+import type { Request } from "./device";
 import type { CameraPose, Manifest } from "./manifest";
 import type { Options } from "./options";
-import type { FromWorker, Look, Picture, Running, Size, ToWorker } from "./protocol";
-import { recover } from "./recovery";
-import type { Scene } from "./scene";
+import type { FromWorker, Look, Picture, Running, Size, Start, ToWorker } from "./protocol";
+import { ANYTHING, recover } from "./recovery";
+import { addressOf, type Scene } from "./scene";
 import { Stats, type StatsReport } from "./stats";
-import type { TroubleParts } from "./trouble";
+import { causeOf, type TroubleParts } from "./trouble";
 
 /** Where a viewer draws: gives a new canvas to each worker. */
 export interface Surface {
@@ -38,7 +39,7 @@ interface OpenCapture {
 export class Viewer {
   #worker: Worker | null = null;
   #restarts = 0;
-  #wasmOnly = false;
+  #ruled = ANYTHING;
   #runningSince = Infinity;
   #pose: CameraPose | null = null;
   #captures = new Map<number, OpenCapture>();
@@ -83,6 +84,7 @@ export class Viewer {
    * In norm units along the unit ray; null where nothing is.
    */
   depthAt(x: number, y: number): Promise<number | null> {
+    if (this.#worker === null) return Promise.resolve(null);
     const id = this.#questionCount++;
     return new Promise((resolve) => {
       this.#probes.set(id, resolve);
@@ -90,8 +92,9 @@ export class Viewer {
     });
   }
 
-  /** Draw this camera and hand back the picture. */
+  /** Draw this camera and hand back the picture: in colour, whatever is looked at. */
   capture(pose: CameraPose): Promise<Picture> {
+    if (this.#worker === null) return Promise.reject(new Error("nothing is drawn any more"));
     const id = this.#questionCount++;
     return new Promise((resolve, reject) => {
       this.#captures.set(id, { pose, resolve, reject });
@@ -115,6 +118,24 @@ export class Viewer {
     return this.#stats.report();
   }
 
+  /** Draw no more, and free what the worker holds; open captures fail, open probes answer null. */
+  close(): void {
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#answerProbes();
+    this.#failCaptures("the picture was closed");
+  }
+
+  #answerProbes(): void {
+    for (const answer of this.#probes.values()) answer(null);
+    this.#probes.clear();
+  }
+
+  #failCaptures(reason: string): void {
+    for (const { reject } of this.#captures.values()) reject(new Error(reason));
+    this.#captures.clear();
+  }
+
   #post(message: ToWorker, transfer: Transferable[] = []): void {
     this.#worker?.postMessage(message, transfer);
   }
@@ -126,18 +147,39 @@ export class Viewer {
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
     worker.onerror = (event) => this.#crashed(event);
     const { canvas, size } = this.surface.renew();
-    const { backend, precision, form, verbose, timings } = this.options;
-    const preference = { backend: this.#wasmOnly ? ("wasm" as const) : backend, precision, form };
-    const { models } = this.manifest;
     const { base, dropped } = this.scene;
-    const place = { base, dropped };
-    this.#post({ kind: "start", canvas, size, place, models, preference, verbose, timings }, [
+    const { models, envelope, start, poster } = this.manifest;
+    const { verbose, timings } = this.options;
+    const message: Start = {
+      kind: "start",
       canvas,
-    ]);
+      size,
+      place: { base, dropped },
+      envelope,
+      models,
+      request: this.#request,
+      truth: { camera: start, image: addressOf(poster, this.scene).href },
+      verbose,
+      timings,
+    };
+    this.#post(message, [canvas]);
     if (this.#paused) this.#post({ kind: "pause", paused: true });
     if (this.#look !== "colour") this.#post({ kind: "look", look: this.#look });
     if (this.#pose !== null) this.#post({ kind: "show", pose: this.#pose });
     for (const [id, { pose }] of this.#captures) this.#post({ kind: "capture", id, pose });
+  }
+
+  /** What the address asks for, as far as no failure has led elsewhere. */
+  get #request(): Request {
+    const { backend, precision, form } = this.options;
+    const { wasmOnly, model } = this.#ruled;
+    const open = model === null;
+    return {
+      backend: wasmOnly ? "wasm" : backend,
+      precision: open ? precision : null,
+      form: open ? form : null,
+      model,
+    };
   }
 
   #hear(message: FromWorker): void {
@@ -151,7 +193,7 @@ export class Viewer {
         this.listener.running(message.running);
         break;
       case "drawn":
-        this.#stats.drawn(performance.now(), message.milliseconds, message.stages);
+        this.#stats.drawn(performance.now(), message.times, message.stages);
         this.listener.drawn();
         break;
       case "captured":
@@ -177,29 +219,40 @@ export class Viewer {
       expected: "a module worker (Chrome 113, Firefox 114, Safari 17 or later)",
       remedy: "check that the whole folder was copied to the host, or try a newer browser",
     };
-    const phase = this.#runningSince < Infinity ? "run" : "load";
-    this.#recover({ kind: "failed", phase, backend: this.stats().backend, trouble });
+    const running = this.#stats.running;
+    this.#recover({
+      kind: "failed",
+      phase: this.#runningSince < Infinity ? "run" : "load",
+      cause: causeOf(event.message),
+      backend: running?.backend ?? null,
+      model: running?.model ?? null,
+      models: [],
+      trouble,
+    });
   }
 
   #recover(failure: Extract<FromWorker, { kind: "failed" }>): void {
     this.#worker?.terminate();
     this.#worker = null;
-    for (const answer of this.#probes.values()) answer(null);
-    this.#probes.clear();
+    this.#answerProbes();
     const healthySeconds = Math.max(0, (performance.now() - this.#runningSince) / 1000);
-    const step = recover({ ...failure, restarts: this.#restarts, healthySeconds });
+    const step = recover({
+      ...failure,
+      text: failure.trouble.given,
+      ruled: this.#ruled,
+      restarts: this.#restarts,
+      healthySeconds,
+    });
     if (step.kind === "give up") return this.#giveUp(failure.trouble);
     console.warn(`${failure.trouble.thing}: ${failure.trouble.given}`);
     this.#restarts = step.restarts;
-    this.#wasmOnly ||= step.wasmOnly;
+    this.#ruled = step.ruled;
     this.listener.note(step.note);
     this.#start();
   }
 
   #giveUp(trouble: TroubleParts): void {
-    for (const { reject } of this.#captures.values())
-      reject(new Error(`${trouble.thing}: ${trouble.given}`));
-    this.#captures.clear();
+    this.#failCaptures(`${trouble.thing}: ${trouble.given}`);
     this.listener.failed(trouble);
   }
 }

@@ -1,22 +1,23 @@
 /**
  * The worker: downloads, runs and draws. The page itself only says which camera.
  *
- *     start -> adapter, plan -> runtime and weights -> engine -> renderer
- *     then show, capture, resize, pause
+ *     start -> adapter, plan -> runtime and weights -> engine -> renderer -> self-check
+ *     then show, rest, look, capture, probe, resize, pause
  *
  * One worker lives as long as its graphics device. It reports its first failure and draws nothing
  * after it; what comes next is for the page to decide (recovery.ts).
  */
-import { type Backend, plan } from "./device";
+import { type Plan, plan, runnable } from "./device";
 import { checkDigest, open, readExactly } from "./download";
 import { FrameLoop } from "./frame_loop";
-import { factsOf, findAdapter, openDevice } from "./gpu";
-import type { BundleFile, CameraPose } from "./manifest";
-import type { FromWorker, Phase, Size, Start, ToWorker } from "./protocol";
+import { factsOf, findAdapter, openDevice, watch, withinMemory } from "./gpu";
+import type { BundleFile, CameraPose, ModelFile } from "./manifest";
+import type { FromWorker, Look, Phase, Picture, Size, Start, ToWorker } from "./protocol";
 import { createRenderer, type Renderer } from "./renderer";
 import { contentsFrom, filesToRun, type RuntimeFiles, runtimeFiles, startEngine } from "./runtime";
 import { fileUrl, type Place } from "./scene";
-import { partsOf } from "./trouble";
+import { agreement, fetchPicture, RIGHT, wrongText } from "./self_check";
+import { causeOf, partsOf, WrongPicture } from "./trouble";
 
 /** The part of a worker's global scope that is used here. */
 interface WorkerScope {
@@ -38,7 +39,8 @@ const DOING: Record<Phase, string> = {
 const scope = self as unknown as WorkerScope;
 const loop = new FrameLoop<CameraPose>((pose) => draw(pose), fail);
 let phase: Phase = "load";
-let backend: Backend | null = null;
+let planned: Plan | null = null;
+let models: readonly ModelFile[] = [];
 let size: Size = { width: 1, height: 1 };
 let renderer: Renderer | null = null;
 let failed = false;
@@ -55,7 +57,13 @@ scope.onmessage = ({ data }) => {
       loop.insist(() => capture(data.id, data.pose)).catch(fail);
       break;
     case "probe":
-      scope.postMessage({ kind: "probed", id: data.id, depth: null });
+      loop.enqueue(() => probe(data.id, data.x, data.y)).catch(fail);
+      break;
+    case "rest":
+      loop.rest();
+      break;
+    case "look":
+      loop.enqueue(async () => lookAt(data.look)).catch(fail);
       break;
     case "resize":
       size = data.size;
@@ -70,27 +78,43 @@ async function start(message: Start): Promise<void> {
   size = message.size;
   const adapter = await findAdapter();
   const facts = adapter === null ? null : factsOf(adapter);
-  const { backend: chosen, model, form } = plan(message.models, facts, message.preference);
-  backend = chosen;
-  const runtime = await runtimeFiles(chosen);
-  const wanted = filesToRun(model, form, chosen);
+  const { backend, model, form } = (planned = plan(message.models, facts, message.request));
+  models = runnable(message.models, backend, facts);
+  const poster = fetchPicture(message.truth.image); // while everything else comes
+  const runtime = await runtimeFiles(backend);
+  const wanted = filesToRun(model, form, backend);
   const { binary, files } = await download(runtime, wanted, message.place);
   phase = "start";
-  const onCard = adapter !== null && chosen === "webgpu";
-  const engine = await startEngine({
-    runtime,
-    binary: binary.buffer,
-    model,
-    contents: contentsFrom(form, files),
-    device: onCard ? await watched(adapter, message.timings) : null,
-    verbose: message.verbose,
+  const contents = contentsFrom(form, files);
+  const { timings, verbose, canvas, envelope, truth } = message;
+  const device =
+    adapter !== null && backend === "webgpu" ? await openDevice(adapter, timings) : null;
+  if (device !== null) watch(device, fail);
+  const where = device === null ? "The processor" : `WebGPU on this device (${facts!.name})`;
+  const check = await withinMemory(device, async () => {
+    const ingredients = { runtime, binary: binary.buffer, model, contents, device, verbose };
+    const engine = await startEngine(ingredients);
+    renderer = createRenderer(canvas, engine, model, envelope);
+    return selfCheck(renderer, truth.camera, await poster);
   });
-  renderer = createRenderer(message.canvas, engine, model);
+  const wrong = check !== null && check < RIGHT ? wrongText(where, check) : null;
+  if (wrong !== null && backend === "webgpu") throw new WrongPicture(wrong);
   phase = "run";
+  const adapterName = facts?.name ?? null;
   scope.postMessage({
     kind: "running",
-    running: { backend: chosen, model, form, adapter: facts?.name ?? null },
+    running: { backend, model, form, adapter: adapterName, check },
   });
+  if (wrong !== null) scope.postMessage({ kind: "note", text: wrong });
+}
+
+/** PSNR of the start camera's picture against `poster`; null without one. Shows nothing. */
+async function selfCheck(
+  renderer: Renderer,
+  camera: CameraPose,
+  poster: Picture | null,
+): Promise<number | null> {
+  return poster === null ? null : agreement(await renderer.compute(camera), poster);
 }
 
 /** Runtime and model, side by side, with their common progress. */
@@ -118,20 +142,21 @@ async function download(
   return { binary: first, files: rest };
 }
 
-/** A device whose loss, or whose first validation error, is this worker's failure. */
-async function watched(adapter: GPUAdapter, timings: boolean): Promise<GPUDevice> {
-  const device = await openDevice(adapter, timings);
-  void device.lost.then(({ reason, message }) =>
-    fail(new Error(`the graphics device was lost (${reason}): ${message}`)),
-  );
-  device.addEventListener("uncapturederror", ({ error }) => fail(new Error(error.message)));
-  return device;
+/** Resolves to whether the picture is as good as it gets: with one model it always is. */
+async function draw(pose: CameraPose): Promise<boolean> {
+  const cost = await renderer!.render(pose, size);
+  scope.postMessage({ kind: "drawn", ...cost });
+  return true;
 }
 
-async function draw(pose: CameraPose): Promise<void> {
-  const began = performance.now();
-  const stages = await renderer!.render(pose, size);
-  scope.postMessage({ kind: "drawn", milliseconds: performance.now() - began, stages });
+function lookAt(look: Look): void {
+  renderer?.look(look);
+  renderer?.redraw(size);
+}
+
+async function probe(id: number, x: number, y: number): Promise<void> {
+  const depth = (await renderer?.depthAt(x, y)) ?? null;
+  scope.postMessage({ kind: "probed", id, depth });
 }
 
 async function capture(id: number, pose: CameraPose): Promise<void> {
@@ -144,5 +169,7 @@ function fail(error: unknown): void {
   loop.stop();
   if (failed) return;
   failed = true;
-  scope.postMessage({ kind: "failed", phase, backend, trouble: partsOf(error, DOING[phase]) });
+  const { backend, model } = planned ?? { backend: null, model: null };
+  const [cause, trouble] = [causeOf(error), partsOf(error, DOING[phase])];
+  scope.postMessage({ kind: "failed", phase, cause, backend, model, models, trouble });
 }

@@ -7,14 +7,25 @@ import {
   chooseBackend,
   chooseForm,
   chooseModel,
+  fits,
+  largestBuffer,
   plan,
   type Precision,
+  type Request,
+  runnable,
+  smallerThan,
 } from "../src/device";
 import type { ModelFile } from "../src/manifest";
 import { SPLIT } from "./manifests";
 import { Trouble } from "../src/trouble";
 
-const CARD: AdapterFacts = { name: "a card", software: false, halfPrecision: true };
+const CARD: AdapterFacts = {
+  name: "a card",
+  software: false,
+  halfPrecision: true,
+  largestBuffer: 2 ** 27,
+  largestSide: 8192,
+};
 const OLD_CARD: AdapterFacts = { ...CARD, halfPrecision: false };
 const SOFTWARE: AdapterFacts = { ...CARD, software: true, halfPrecision: false };
 
@@ -103,15 +114,85 @@ describe("chooseForm", () => {
   });
 });
 
-it("plan puts the three together", () => {
-  expect(plan(BOTH, CARD, { backend: null, precision: null, form: null })).toEqual({
-    backend: "webgpu",
-    model: BOTH[0],
-    form: "graph",
+describe("largestBuffer", () => {
+  const whole = { ...model("fp32"), width: 800, height: 600 };
+
+  it("is a whole graph's picture in floats", () => {
+    expect(largestBuffer(whole)).toBe(4 * 4 * 800 * 600);
   });
-  expect(plan(BOTH, null, { backend: null, precision: null, form: null })).toEqual({
-    backend: "wasm",
-    model: BOTH[1],
-    form: "graph",
+
+  it("may be a split form's result in between, in the model's precision, or a table", () => {
+    const split = { ...SPLIT, ends: [1, 200, 200, 512] as const }; // encoded: 8 x 16 x 20
+    expect(largestBuffer({ ...whole, split })).toBe(4 * 200 * 200 * 512);
+    const half = { ...whole, precision: "fp16" as const, split };
+    expect(largestBuffer(half)).toBe(2 * 200 * 200 * 512);
+    const part = { kind: "storage", offset: 0, bytes: 10 ** 8 } as const;
+    const shade = { ...SPLIT.shade, parts: [part] };
+    expect(largestBuffer({ ...whole, split: { ...split, shade } })).toBe(10 ** 8);
+  });
+
+  it("decides, with the sides, whether an adapter has room", () => {
+    const bytes = 16 * 800 * 600;
+    expect(fits(whole, { ...CARD, largestBuffer: bytes })).toBe(true);
+    expect(fits(whole, { ...CARD, largestBuffer: bytes - 1 })).toBe(false);
+    expect(fits(whole, { ...CARD, largestSide: 799 })).toBe(false);
+  });
+});
+
+describe("smallerThan", () => {
+  const base = { ...model("fp32"), width: 10, height: 10, bytes: 100, parameters: 25 };
+
+  it.each([
+    ["fewer pixels, larger weights", { width: 9, bytes: 900 }, "webgpu", true],
+    ["more pixels, smaller weights", { width: 11, bytes: 9 }, "webgpu", false],
+    ["half the bytes on a graphics card", { bytes: 50 }, "webgpu", true],
+    ["half the bytes on the processor, which widens them", { bytes: 50 }, "wasm", false],
+    ["fewer weights on the processor", { parameters: 24 }, "wasm", true],
+    ["the same", {}, "webgpu", false],
+  ] as [string, Partial<ModelFile>, Backend, boolean][])("%s", (_, changes, backend, expected) => {
+    expect(smallerThan(base, { ...base, ...changes }, backend)).toBe(expected);
+  });
+});
+
+describe("runnable", () => {
+  it.each([
+    ["webgpu", CARD, ["fp16", "fp32"]],
+    ["webgpu", OLD_CARD, ["fp32"]],
+    ["webgpu", { ...CARD, largestBuffer: 1 }, []],
+    ["webgpu", null, []],
+    ["wasm", null, ["fp32"]],
+  ] as [Backend, AdapterFacts | null, Precision[]][])("%s on %j: %j", (backend, on, expected) => {
+    expect(runnable(BOTH, backend, on).map(({ precision }) => precision)).toEqual(expected);
+  });
+});
+
+describe("plan", () => {
+  const ANY: Request = { backend: null, precision: null, form: null, model: null };
+  const [half, single] = BOTH as [ModelFile, ModelFile];
+  const tight: AdapterFacts = { ...CARD, largestBuffer: 1 };
+
+  it.each([
+    ["the best on a card", BOTH, CARD, ANY, "webgpu", half],
+    ["the best without one", BOTH, null, ANY, "wasm", single],
+    [
+      "one file that an earlier failure led to",
+      BOTH,
+      CARD,
+      { model: "fp32.onnx" },
+      "webgpu",
+      single,
+    ],
+    ["the processor where a card has no room", BOTH, tight, {}, "wasm", single],
+    ["the processor where a card lacks the precision", [half], OLD_CARD, {}, "wasm", half],
+  ] as [string, ModelFile[], AdapterFacts | null, Partial<Request>, Backend, ModelFile][])(
+    "takes %s",
+    (_, models, adapter, asked, backend, expected) => {
+      const found = plan(models, adapter, { ...ANY, ...asked });
+      expect(found).toEqual({ backend, model: expected, form: "graph" });
+    },
+  );
+
+  it("says so where the address insists on a card that has no room", () => {
+    expect(() => plan(BOTH, tight, { ...ANY, backend: "webgpu" })).toThrow(Trouble);
   });
 });
