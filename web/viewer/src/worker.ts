@@ -14,7 +14,8 @@ import { factsOf, findAdapter, openDevice } from "./gpu";
 import type { BundleFile, CameraPose } from "./manifest";
 import type { FromWorker, Phase, Size, Start, ToWorker } from "./protocol";
 import { createRenderer, type Renderer } from "./renderer";
-import { contentsFrom, filesToRun, type RuntimeFiles, runtimeFiles, startEngine } from "./runtime";
+import { contentsFrom, filesToRun, startEngine } from "./runtime";
+import { type RuntimeFiles, runtimeFiles } from "./runtime_files";
 import { fileUrl, type Place } from "./scene";
 import { partsOf } from "./trouble";
 
