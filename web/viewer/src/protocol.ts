@@ -47,6 +47,10 @@ export interface Start {
   readonly place: Place;
   readonly models: readonly ModelFile[];
   readonly preference: Preference;
+  /** For WebAssembly, where the page is cross-origin isolated; null: ONNX Runtime's own choice. */
+  readonly threads: number | null;
+  /** Fetch everything anew, and keep nothing. */
+  readonly nocache: boolean;
   readonly verbose: boolean;
   readonly timings: boolean;
 }

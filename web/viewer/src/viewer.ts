@@ -126,14 +126,13 @@ export class Viewer {
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
     worker.onerror = (event) => this.#crashed(event);
     const { canvas, size } = this.surface.renew();
-    const { backend, precision, form, verbose, timings } = this.options;
+    const { backend, precision, form, threads, nocache, verbose, timings } = this.options;
     const preference = { backend: this.#wasmOnly ? ("wasm" as const) : backend, precision, form };
     const { models } = this.manifest;
     const { base, dropped } = this.scene;
     const place = { base, dropped };
-    this.#post({ kind: "start", canvas, size, place, models, preference, verbose, timings }, [
-      canvas,
-    ]);
+    const asked = { preference, threads, nocache, verbose, timings };
+    this.#post({ kind: "start", canvas, size, place, models, ...asked }, [canvas]);
     if (this.#paused) this.#post({ kind: "pause", paused: true });
     if (this.#look !== "colour") this.#post({ kind: "look", look: this.#look });
     if (this.#pose !== null) this.#post({ kind: "show", pose: this.#pose });

@@ -8,15 +8,16 @@
  * after it; what comes next is for the page to decide (recovery.ts).
  */
 import { type Backend, plan } from "./device";
-import { checkDigest, open, readExactly } from "./download";
+import { openFileCache } from "./cache";
+import { fetchFiles, type KnownFile } from "./download";
 import { FrameLoop } from "./frame_loop";
 import { factsOf, findAdapter, openDevice } from "./gpu";
 import type { BundleFile, CameraPose } from "./manifest";
 import type { FromWorker, Phase, Size, Start, ToWorker } from "./protocol";
 import { createRenderer, type Renderer } from "./renderer";
 import { contentsFrom, filesToRun, startEngine } from "./runtime";
-import { type RuntimeFiles, runtimeFiles } from "./runtime_files";
-import { fileUrl, type Place } from "./scene";
+import { RUNTIME_DIGESTS, type RuntimeFiles, runtimeFiles } from "./runtime_files";
+import { digestsOf, knownFile } from "./scene";
 import { partsOf } from "./trouble";
 
 /** The part of a worker's global scope that is used here. */
@@ -73,9 +74,9 @@ async function start(message: Start): Promise<void> {
   const facts = adapter === null ? null : factsOf(adapter);
   const { backend: chosen, model, form } = plan(message.models, facts, message.preference);
   backend = chosen;
-  const runtime = await runtimeFiles(chosen);
+  const runtime = runtimeFiles(chosen, message.threads);
   const wanted = filesToRun(model, form, chosen);
-  const { binary, files } = await download(runtime, wanted, message.place);
+  const { binary, files } = await download(runtime, wanted, message);
   phase = "start";
   const onCard = adapter !== null && chosen === "webgpu";
   const engine = await startEngine({
@@ -94,29 +95,29 @@ async function start(message: Start): Promise<void> {
   });
 }
 
-/** Runtime and model, side by side, with their common progress. */
+/** Runtime and model, side by side, with their common progress; kept for the next visit. */
 async function download(
   runtime: RuntimeFiles,
   files: readonly BundleFile[],
-  place: Place,
+  { place, models, nocache }: Start,
 ): Promise<Downloads> {
-  const total = files.reduce((sum, { bytes }) => sum + bytes, runtime.bytes);
-  const received = new Map<string, number>();
-  const fetched = async (url: URL, bytes: number, thing: string) =>
-    readExactly(await open(url, thing), bytes, thing, (count) => {
-      received.set(thing, count);
-      const sum = [...received.values()].reduce((a, b) => a + b);
-      scope.postMessage({ kind: "progress", received: sum, total });
-    });
-  const binary = fetched(new URL(runtime.wasm, import.meta.url), runtime.bytes, "ONNX Runtime");
-  const contents = files.map(async (file) => {
-    const thing = `the model ${file.file}`;
-    const content = await fetched(fileUrl(file, place), file.bytes, thing);
-    await checkDigest(content, file.sha256, thing);
-    return content;
-  });
-  const [first, ...rest] = await Promise.all([binary, ...contents]);
-  return { binary: first, files: rest };
+  void runtime.load().catch(() => {}); // its script, meanwhile; the engine hears of a failure
+  const cache = nocache ? null : await openFileCache();
+  const page = new URL(".", self.location.href);
+  const { url, ...facts } = runtime.binary;
+  const known: readonly KnownFile[] = [
+    { url: new URL(url, import.meta.url), thing: "ONNX Runtime", ...facts },
+    ...files.map((file) => knownFile(file, place)),
+  ];
+  const owners: [string, readonly string[]][] = [[page.href, RUNTIME_DIGESTS]];
+  if (place.dropped === null) owners.push([place.base, digestsOf(models)]);
+  await Promise.all(owners.map(([owner, digests]) => cache?.expect(owner, digests)));
+  const mode = nocache ? "reload" : "default";
+  const contents = await fetchFiles(known, { cache, mode }, (received, total) =>
+    scope.postMessage({ kind: "progress", received, total }),
+  );
+  void Promise.all(owners.map(([owner, digests]) => cache?.settle(owner, digests)));
+  return { binary: contents[0]!, files: contents.slice(1) };
 }
 
 /** A device whose loss, or whose first validation error, is this worker's failure. */
