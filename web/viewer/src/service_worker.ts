@@ -50,16 +50,20 @@ self_.addEventListener("fetch", (event) => {
 });
 
 async function install(): Promise<void> {
-  const answers = await Promise.all(
-    Array.from(shell, async (url) => {
-      // Names that change with their content may come from the browser's own cache.
-      const response = await fetch(url, { cache: url === scope ? "no-cache" : "default" });
-      if (!isKeepable(response)) throw new Error(`HTTP ${response.status} for ${url}`);
-      return [url, response] as const;
-    }),
-  );
   const cache = await caches.open(current);
-  await Promise.all(answers.map(([url, response]) => cache.put(url, response)));
+  const keep = async (url: string): Promise<void> => {
+    // Names that change with their content may come from the browser's own cache.
+    const response = await fetch(url, { cache: url === scope ? "no-cache" : "default" });
+    if (!isKeepable(response)) throw new Error(`HTTP ${response.status} for ${url}`);
+    // Read at once: answers that wait for each other would hold all connections, for ever.
+    await cache.put(url, response);
+  };
+  try {
+    await Promise.all(Array.from(shell, keep));
+  } catch (error) {
+    await caches.delete(current);
+    throw error;
+  }
   await self_.skipWaiting();
 }
 
