@@ -28,7 +28,7 @@ SHELL := bash
 export OMP_WAIT_POLICY ?= passive
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo teacher student export web serve summary test lint types test-python test-viewer test-browser \
+.PHONY: demo teacher student export web publish serve summary test lint types test-python test-viewer test-browser \
         test-cuda bench bench-student bench-cuda browser figure clean help
 
 help:
@@ -88,6 +88,12 @@ teacher: $(RUN)/teacher/eval/metrics.json
 student: $(RUN)/student/eval/metrics.json
 export: $(RUN)/bundle/manifest.json
 web: $(RUN)/site/index.html
+
+# One file for any static host: docs/hosting.md.
+$(RUN)/site.zip: $(RUN)/site/index.html
+	$(BIN)/python -m export publish --site $(RUN)/site --zip $@
+
+publish: $(RUN)/site.zip
 
 serve:
 	$(BIN)/python -m export serve --folder $(RUN)/site --port $(PORT)

@@ -1,4 +1,4 @@
-"""`python -m export {onnx,bundle,verify,site,serve,summary,figure,cost,types}`: the last stage."""
+"""`python -m export {onnx,bundle,verify,site,publish,serve,summary,figure,cost,types}`: the last stage."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -99,10 +99,10 @@ class Verify:
 
 @dataclass(frozen=True)
 class Site:
-    """Put the built viewer and a bundle together into a folder for any static web server."""
+    """Put the built viewer and one or more bundles together into a folder for any static web server."""
 
-    bundle: Path
-    """Folder of the bundle."""
+    bundle: tyro.conf.UseAppendAction[tuple[Path, ...]]
+    """Folder of a bundle; given several times, the page opens with a gallery."""
     output: Path
     """Folder to write; files in it that are not part of the site are removed."""
     viewer: Path = Path("web/viewer/dist")
@@ -111,9 +111,28 @@ class Site:
     def run(self) -> None:
         """Assemble."""
         from export.site import write_site
+        from export.transfer import transfer_table
 
         write_site(self.bundle, self.viewer, self.output)
+        print(transfer_table(self.output))
         print(f"{self.output}: open it with `python -m export serve --folder {self.output}`")
+
+
+@dataclass(frozen=True)
+class Publish:
+    """Pack a site into one file, which any static host takes: see docs/hosting.md."""
+
+    site: Path
+    """Folder of the site, as `python -m export site` wrote it."""
+    zip: Path
+    """ZIP file to write; the same site always gives the same bytes."""
+
+    def run(self) -> None:
+        """Check and pack."""
+        from export.publish import publish
+
+        count = publish(self.site, self.zip)
+        print(f"{self.zip}: {count} files, {self.zip.stat().st_size / 1e6:.1f} MB")
 
 
 @dataclass(frozen=True)
@@ -202,26 +221,29 @@ class Cost:
 
 @dataclass(frozen=True)
 class Types:
-    """Write the manifest's TypeScript type, from its Python dataclasses."""
+    """Write the page's types of manifest.json and scenes/index.json, from the Python dataclasses."""
 
     output: Path | None = None
-    """File to write; the viewer's manifest.ts by default."""
+    """File to write the manifest's type to, alone; by default both files of the viewer."""
     check: bool = False
-    """Write nothing; fail if the file is not what would be written."""
+    """Write nothing; fail if a file is not what would be written."""
 
     def run(self) -> None:
         """Generate."""
         from export import typescript
 
-        path = self.output or typescript.GENERATED
-        if not self.check:
-            typescript.write(path)
-        elif not path.is_file() or path.read_text() != typescript.generate():
-            expected = "what export/manifest.py generates"
-            raise UserError(f"{path}", "another text", expected, f"run `{typescript.COMMAND}`")
+        texts = {self.output or typescript.GENERATED: typescript.generate()}
+        if self.output is None:
+            texts[typescript.GENERATED_GALLERY] = typescript.generate_gallery()
+        for path, text in texts.items():
+            if not self.check:
+                typescript.write(path, text)
+            elif not path.is_file() or path.read_text() != text:
+                expected = "what export's dataclasses generate"
+                raise UserError(f"{path}", "another text", expected, f"run `{typescript.COMMAND}`")
 
 
-COMMANDS = (Onnx, Bundle, Verify, Site, Serve, Summary, Figure, Cost, Types)
+COMMANDS = (Onnx, Bundle, Verify, Site, Publish, Serve, Summary, Figure, Cost, Types)
 
 
 def main() -> None:

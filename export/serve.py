@@ -18,6 +18,7 @@ _TYPES = {
     ".wasm": "application/wasm",
     ".onnx": "application/octet-stream",
     ".json": "application/json",
+    ".gz": "application/gzip",  # and no Content-Encoding: the page unpacks it, and shows progress
     ".html": "text/html; charset=utf-8",
 }
 

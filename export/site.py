@@ -1,49 +1,67 @@
-"""The static site: the built viewer and one bundle, in a folder that any web server can serve.
+"""The static site: the built viewer and its bundles, in a folder that any web server can serve.
 
-    web/viewer/dist, bundle -> index.html, assets/, scene/{manifest.json, *.onnx, ...}
+    web/viewer/dist, one bundle      -> index.html, sw.js, assets/, scene/{manifest.json, *.onnx, ...}
+    web/viewer/dist, several bundles -> index.html, sw.js, assets/, scenes/{index.json, lego/, ...}
 
 The page asks for everything relative to itself, so the folder works under any path prefix.
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from export.manifest import MANIFEST, read_manifest
+from export.gallery import INDEX, SCENES, gallery, slugs, write_gallery
+from export.manifest import MANIFEST, Manifest, read_manifest
 from export.verify import check_files
 from teacher.errors import UserError
 from teacher.files import replacing
 
 SCENE = "scene"
-_MARKER = ".pocketfield-site"
+MARKER = ".pocketfield-site"
 _INDEX = "index.html"
+_LAST = (Path(_INDEX), Path("sw.js"))
 
 
-def write_site(bundle: Path, viewer: Path, output: Path) -> None:
-    """Assemble the page of `bundle` in `output`, file by file; what an older page left is removed.
+def write_site(bundles: Path | Sequence[Path], viewer: Path, output: Path) -> None:
+    """Assemble the page of `bundles` in `output`, file by file; what an older page left is removed.
 
     Raises:
-        UserError: the viewer is not built, the bundle is incomplete, or `output` holds other files.
+        UserError: the viewer is not built, a bundle is incomplete, two scenes have the same name, or
+            `output` holds other files.
     """
-    manifest = read_manifest(bundle)
-    check_files(bundle, manifest)
-    files = _page(viewer) | {
-        Path(SCENE, name): bundle / name
-        for name in (
-            *(file.file for model in manifest.models for file in model.files),
-            *(name for view in manifest.references for name in view.images),
-            manifest.poster,
-            MANIFEST,
-        )
-    }
+    sources = [bundles] if isinstance(bundles, Path) else list(bundles)
+    if not sources:
+        raise UserError("--bundle", "none", "at least one folder of a bundle", "give --bundle PATH")
+    manifests = [read_manifest(bundle) for bundle in sources]
+    for bundle, manifest in zip(sources, manifests, strict=True):
+        check_files(bundle, manifest)
+    names = slugs([manifest.name for manifest in manifests]) if len(sources) > 1 else []
+    places = [Path(SCENES, name) for name in names] or [Path(SCENE)]
+    files = _page(viewer)
+    for place, bundle, manifest in zip(places, sources, manifests, strict=True):
+        files |= {place / name: bundle / name for name in bundle_files(manifest)}
     _claim(output)
     # The page comes last: whoever gets it finds all its parts.
     for target in sorted(files, key=_order):
+        if target == Path(_INDEX) and names:
+            write_gallery(output, gallery(dict(zip(names, manifests, strict=True))))
         _copy(files[target], output / target)
-    _remove_others(output, {*files, Path(_MARKER), Path(".nojekyll")})
+    kept = {*files, Path(MARKER), Path(".nojekyll"), *([Path(INDEX)] if names else [])}
+    _remove_others(output, kept)
+
+
+def bundle_files(manifest: Manifest) -> tuple[str, ...]:
+    """All files of a bundle, relative to its folder."""
+    return (
+        *dict.fromkeys(file.file for model in manifest.models for file in model.files),
+        *(name for view in manifest.references for name in view.images),
+        manifest.poster,
+        MANIFEST,
+    )
 
 
 def _order(target: Path) -> tuple[bool, bool, Path]:
-    return target == Path(_INDEX), target.name == MANIFEST, target
+    return target in _LAST, target.name == MANIFEST, target
 
 
 def _page(viewer: Path) -> dict[Path, Path]:
@@ -52,12 +70,12 @@ def _page(viewer: Path) -> dict[Path, Path]:
         given = f"{viewer}, without {_INDEX}"
         raise UserError("--viewer", given, "the built viewer", "build it with `make web`")
     names = (path.relative_to(viewer) for path in viewer.rglob("*") if path.is_file())
-    return {name: viewer / name for name in names if name.parts[0] != SCENE}
+    return {name: viewer / name for name in names if name.parts[0] not in (SCENE, SCENES)}
 
 
 def _claim(output: Path) -> None:
     """Mark `output` as a site of ours, since files in it will be removed."""
-    if output.is_dir() and any(output.iterdir()) and not (output / _MARKER).exists():
+    if output.is_dir() and any(output.iterdir()) and not (output / MARKER).exists():
         raise UserError(
             "--output",
             f"{output}, which holds other files",
@@ -65,7 +83,7 @@ def _claim(output: Path) -> None:
             "give another folder: files that are not part of the site are removed from it",
         )
     output.mkdir(parents=True, exist_ok=True)
-    (output / _MARKER).touch()
+    (output / MARKER).touch()
     (output / ".nojekyll").touch()  # GitHub Pages would drop files that begin with an underscore
 
 

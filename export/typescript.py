@@ -1,9 +1,10 @@
-"""The manifest's TypeScript type, generated from its Python dataclasses.
+"""The page's types of JSON files that export writes, generated from the Python dataclasses.
 
     export.manifest.Manifest --reachable dataclasses, docstrings--> web/viewer/src/manifest.ts
+    export.gallery.Gallery                                     --> web/viewer/src/gallery_index.ts
 
-The two cannot drift apart: `tests/export/test_typescript.py` holds the file equal to `generate()`,
-and `python -m export types` writes it again.
+The two sides cannot drift apart: `tests/export/test_typescript.py` holds each file equal to
+`generate()`, and `python -m export types` writes them again.
 """
 
 import ast
@@ -15,30 +16,43 @@ import types
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from export import gallery
 from export.manifest import MANIFEST, SCHEMA, Manifest
 from teacher.files import replacing
 
 COMMAND = "python -m export types"
-GENERATED = Path(__file__).parent.parent / "web/viewer/src/manifest.ts"
+_SOURCES = Path(__file__).parent.parent / "web/viewer/src"
+GENERATED = _SOURCES / "manifest.ts"
+GENERATED_GALLERY = _SOURCES / "gallery_index.ts"
 _WIDTH = 100
 _SCALARS = {int: "number", float: "number", str: "string", bool: "boolean", types.NoneType: "null"}
-_HEADER = f"""\
-// Generated from export/manifest.py by `{COMMAND}`: change the dataclasses, not this file.
+_HEADER = """\
+// Generated from export/{module}.py by `{command}`: change the dataclasses, not this file.
 
-/** Version of {MANIFEST} that this page reads; any other is refused. */
-export const SCHEMA = {SCHEMA};
+/** Version of {file} that this page reads; any other is refused. */
+export const SCHEMA = {schema};
 """
 
 
 def generate() -> str:
     """The text of `manifest.ts`: `SCHEMA` and an interface for each dataclass in a `Manifest`."""
-    return "\n".join([_HEADER, *(interface(kind) for kind in reachable(Manifest))])
+    return _generate(Manifest, "manifest", MANIFEST, SCHEMA)
 
 
-def write(path: Path) -> None:
-    """Write `generate()` to `path`, atomically."""
+def generate_gallery() -> str:
+    """The same of `gallery_index.ts`."""
+    return _generate(gallery.Gallery, "gallery", gallery.INDEX, gallery.SCHEMA)
+
+
+def _generate(root: type, module: str, file: str, schema: int) -> str:
+    header = _HEADER.format(module=module, command=COMMAND, file=file, schema=schema)
+    return "\n".join([header, *(interface(kind) for kind in reachable(root))])
+
+
+def write(path: Path, text: str | None = None) -> None:
+    """Write `text`, by default `generate()`, to `path`, atomically."""
     with replacing(path) as partial:
-        partial.write_text(generate())
+        partial.write_text(generate() if text is None else text)
 
 
 def reachable(root: type) -> list[type]:

@@ -127,7 +127,7 @@ describe("an address", () => {
 describe("the page", () => {
   it("without its runtime beside it", async () => {
     const files = readdirSync(path.join(DIST, "assets"));
-    const runtime = files.find((name) => /^ort-wasm-simd-threaded-.*\.wasm$/.test(name));
+    const runtime = files.find((name) => /^ort-wasm-simd-threaded-.*\.wasm\.gz$/.test(name));
     site.faults.set(`${PREFIX}assets/${runtime}`, answer("", 404));
     assert.match(await errorOf(), /ONNX Runtime[^]*HTTP 404/);
   });

@@ -18,16 +18,9 @@ import { PRESETS } from "./presets.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.join(here, "../..");
-const files = [
-  "drawing",
-  "split",
-  "presets",
-  "truth",
-  "depth",
-  "faults",
-  "interaction",
-  "errors",
-].map((name) => path.join(here, `${name}.test.mjs`));
+const names = ["drawing", "split", "presets", "truth", "depth", "faults", "interaction", "errors"];
+names.push("delivery", "network", "policy");
+const files = names.map((name) => path.join(here, `${name}.test.mjs`));
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), "pocketfield-bundle-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));

@@ -1,7 +1,8 @@
 /**
  * A plain static server, as any host's: no special headers, some folders under a path prefix.
  *
- * `faults` replaces what single addresses answer, for the tests of the page's errors.
+ * `faults` replaces what single addresses answer, for the tests of the page's errors; `host` is how
+ * the host behaves, which tests may change while it runs.
  */
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -13,7 +14,7 @@ const TYPES = {
   ".js": "text/javascript",
   ".css": "text/css",
   ".json": "application/json",
-  ".wasm": "application/wasm",
+  ".gz": "application/gzip",
   ".svg": "image/svg+xml",
   ".png": "image/png",
 };
@@ -21,22 +22,29 @@ const TYPES = {
 /**
  * Serve `mounts`, a list of [prefix ending in a slash, folder], longest prefix first.
  *
- * Returns { origin, faults, close }; `faults` maps a path to `(response) => void`.
+ * Returns { origin, mounts, faults, host, close }; `faults` maps a path to
+ * `(response, answer) => void`, where `answer()` answers as if there were no fault.
+ * `host.encodesGzip` sends .gz files with `Content-Encoding: gzip`, as some hosts do;
+ * `host.headers` are added to every answer.
  */
 export async function serve(mounts) {
   const faults = new Map();
+  const host = { encodesGzip: false, headers: {} };
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://host");
+    const answer = () => {
+      const mount = mounts.find(([prefix]) => pathname.startsWith(prefix));
+      if (mount === undefined) return refuse(response);
+      const [prefix, folder] = mount;
+      const file = path.join(
+        folder,
+        decodeURIComponent(pathname.slice(prefix.length)) || "index.html",
+      );
+      void send(file, response, host);
+    };
     const fault = faults.get(pathname);
-    if (fault !== undefined) return fault(response);
-    const mount = mounts.find(([prefix]) => pathname.startsWith(prefix));
-    if (mount === undefined) return refuse(response);
-    const [prefix, folder] = mount;
-    const file = path.join(
-      folder,
-      decodeURIComponent(pathname.slice(prefix.length)) || "index.html",
-    );
-    void send(file, response);
+    if (fault === undefined) answer();
+    else fault(response, answer);
   });
   await new Promise((listening) => server.listen(0, "127.0.0.1", () => listening(null)));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
@@ -45,10 +53,10 @@ export async function serve(mounts) {
     server.closeAllConnections();
     return new Promise((closed) => server.close(closed));
   };
-  return { origin, faults, close };
+  return { origin, mounts, faults, host, close };
 }
 
-async function send(file, response) {
+async function send(file, response, { encodesGzip, headers }) {
   const found = await stat(file).catch(() => null);
   if (found === null || !found.isFile()) return refuse(response);
   const type = TYPES[path.extname(file)] ?? "application/octet-stream";
@@ -56,6 +64,8 @@ async function send(file, response) {
     "Content-Type": type,
     "Content-Length": found.size,
     "Cache-Control": "no-store",
+    ...(encodesGzip && file.endsWith(".gz") ? { "Content-Encoding": "gzip" } : {}),
+    ...headers,
   });
   createReadStream(file).pipe(response);
 }

@@ -17,7 +17,7 @@ from teacher.errors import UserError
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A folder with one file of each kind a page has."""
-    for name in ("index.html", "a.js", "a.mjs", "a.wasm", "a.onnx", "manifest.json", "a.png"):
+    for name in ("index.html", "a.js", "a.mjs", "a.wasm", "a.onnx", "manifest.json", "a.png", "a.wasm.gz"):
         (tmp_path / name).write_text(name)
     return tmp_path
 
@@ -49,6 +49,7 @@ def _get(url: str) -> tuple[str, Message]:
         ("a.onnx", "application/octet-stream"),
         ("manifest.json", "application/json"),
         ("a.png", "image/png"),
+        ("a.wasm.gz", "application/gzip"),
     ],
 )
 def test_types(site: Path, name: str, kind: str) -> None:
@@ -58,6 +59,7 @@ def test_types(site: Path, name: str, kind: str) -> None:
     assert headers.get_content_type() == kind
     assert headers["Content-Length"] == str(len(name))  # the page's progress bar counts on it
     assert headers["Cache-Control"] == "no-cache"
+    assert headers["Content-Encoding"] is None  # the page unpacks .gz files itself
 
 
 def test_the_folder_itself_is_its_page(site: Path) -> None:

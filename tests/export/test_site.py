@@ -1,12 +1,14 @@
 """The site is the built viewer and the bundle, and nothing it does not own is touched."""
 
+import dataclasses
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from export import site as site_module
-from export.manifest import read_manifest
+from export.manifest import read_manifest, write_manifest
 from export.site import write_site
 from export.verify import verify_bundle
 from teacher.errors import UserError
@@ -96,3 +98,33 @@ def test_killed_half_way_there_is_no_page_yet_and_the_same_command_finishes(
     write_site(bundle, viewer, output)
     assert (output / "index.html").read_text() == "index.html"
     verify_bundle(output / "scene")
+
+
+def test_several_bundles_lie_side_by_side_with_an_index(
+    bundle: Path, viewer: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(bundle, other)
+    write_manifest(other, dataclasses.replace(read_manifest(bundle), name="Red fox"))
+    output = tmp_path / "site"
+    write_site([bundle, other], viewer, output)
+    index = json.loads((output / "scenes/index.json").read_text())
+    assert [scene["path"] for scene in index["scenes"]] == ["scenes/ball/", "scenes/red-fox/"]
+    for scene in index["scenes"]:
+        verify_bundle(output / scene["path"])
+        assert (output / scene["poster"]).is_file()
+    assert not (output / "scene").exists()
+    write_site(bundle, viewer, output)  # one again
+    assert (output / "scene/manifest.json").is_file()
+    assert not (output / "scenes").exists()
+
+
+def test_two_scenes_of_one_name_are_refused(bundle: Path, viewer: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="folder would be 'ball'"):
+        write_site([bundle, bundle], viewer, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_no_bundle_is_refused(viewer: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="none"):
+        write_site([], viewer, tmp_path / "site")

@@ -15,6 +15,8 @@ from teacher.pseudo.envelope import Envelope
 def test_the_generated_file_is_current() -> None:
     current = typescript.GENERATED.read_text() == typescript.generate()
     assert current, f"{typescript.GENERATED} is out of date: run `{typescript.COMMAND}`"
+    current = typescript.GENERATED_GALLERY.read_text() == typescript.generate_gallery()
+    assert current, f"{typescript.GENERATED_GALLERY} is out of date: run `{typescript.COMMAND}`"
 
 
 def test_writing_gives_the_generated_text(tmp_path: Path) -> None:

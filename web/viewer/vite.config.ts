@@ -1,24 +1,20 @@
-import { statSync } from "node:fs";
-import { createRequire } from "node:module";
-
-import { defaultClientConditions } from "vite";
+import { defaultClientConditions, type Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
-const require = createRequire(import.meta.url);
-const runtimeBytes = (file: string): number =>
-  statSync(require.resolve(`onnxruntime-web/${file}`)).size;
+import { serviceWorker } from "./vite.offline.ts";
+import { packedRuntimes } from "./vite.runtimes.ts";
 
 export default defineConfig({
   base: "./", // the page works under any path prefix
-  define: {
-    // A host that compresses sends no usable Content-Length: the build says what to expect.
-    __WEBGPU_RUNTIME_BYTES__: runtimeBytes("ort-wasm-simd-threaded.asyncify.wasm"),
-    __WASM_RUNTIME_BYTES__: runtimeBytes("ort-wasm-simd-threaded.wasm"),
-  },
+  plugins: [packedRuntimes(), serviceWorker(), looserPolicyInDevelopment()],
   // The variant of onnxruntime-web's JavaScript that leaves its loader outside: half the size.
   resolve: { conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
   optimizeDeps: { exclude: ["onnxruntime-web"] },
-  worker: { format: "es", rolldownOptions: { output: { assetFileNames } } },
+  worker: {
+    format: "es",
+    plugins: () => [packedRuntimes()],
+    rolldownOptions: { output: { assetFileNames } },
+  },
   build: {
     target: "es2022",
     assetsInlineLimit: 0,
@@ -31,7 +27,19 @@ export default defineConfig({
 
 /** Not every host knows `.mjs`, and a browser refuses a module without a JavaScript MIME type. */
 function assetFileNames(asset: { names: string[] }): string {
-  return asset.names.some((name) => name.endsWith(".mjs"))
-    ? "assets/[name]-[hash].js"
-    : "assets/[name]-[hash][extname]";
+  const ends = (ending: string): boolean => asset.names.some((name) => name.endsWith(ending));
+  if (ends(".mjs")) return "assets/[name]-[hash].js";
+  const packed = asset.names.find((name) => name.endsWith(".wasm.gz"));
+  if (packed === undefined) return "assets/[name]-[hash][extname]";
+  return `assets/${packed.slice(0, -".wasm.gz".length)}-[hash].wasm.gz`;
+}
+
+/** Vite's development server puts styles into the page itself, which the page's policy forbids. */
+function looserPolicyInDevelopment(): Plugin {
+  return {
+    name: "pocketfield:policy",
+    apply: "serve",
+    transformIndexHtml: (html) =>
+      html.replace(/<meta\s+http-equiv="Content-Security-Policy"[^>]*>/, ""),
+  };
 }

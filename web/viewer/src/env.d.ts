@@ -1,6 +1,17 @@
-/** Sizes of the two WebAssembly runtimes, measured when the page was built (vite.config.ts). */
-declare const __WEBGPU_RUNTIME_BYTES__: number;
-declare const __WASM_RUNTIME_BYTES__: number;
+/** A file that the build has gzipped (vite.runtimes.ts). */
+interface PackedFile {
+  readonly url: string;
+  /** Bytes as it lies on the host, gzipped. */
+  readonly packed: number;
+  /** Bytes and SHA-256 of its content. */
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+declare module "onnxruntime-web/*?packed" {
+  const file: PackedFile;
+  export default file;
+}
 
 declare module "onnxruntime-web/*?url" {
   const url: string;

@@ -8,6 +8,7 @@ import "./style.css";
 import { attachButtons, element, Hud } from "./hud";
 import type { CameraPose } from "./manifest";
 import { Messages } from "./message";
+import { isolate, keepOffline } from "./offline";
 import { askedPose, type Options, parseOptions } from "./options";
 import { addressOf, loadScene, type Scene } from "./scene";
 import { Stage } from "./stage";
@@ -27,6 +28,7 @@ async function open(): Promise<void> {
   const options = parseOptions(new URLSearchParams(location.search));
   if (!options.ui) document.documentElement.dataset["ui"] = "off";
   checkBrowser();
+  await isolate(options.threads, (text) => messages.note(text));
   const scene = await loadScene(options.scene, new URL(location.href));
   const asked = askedPose(options, scene.manifest);
   hud.open(scene.manifest.name, asked === null ? addressOf(scene.manifest.poster, scene) : null);
@@ -68,6 +70,10 @@ function show(scene: Scene, options: Options, asked: CameraPose | null): void {
   });
   attachButtons(() => steering.reset());
   pauseWhileUnseen(viewer);
+  void ready.then(
+    () => keepOffline(options),
+    () => {},
+  );
   window.pocketfield = {
     ready,
     manifest,

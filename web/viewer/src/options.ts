@@ -10,6 +10,7 @@
  *     ?compare=fp16|wasm|path/ a second picture behind a slider: other precision, backend or scene
  *     ?fps=30                 frames a second to keep while the camera moves, by drawing less sharply
  *     ?threads=4              threads for WebAssembly, where the page is cross-origin isolated
+ *     ?nocache                fetch everything anew, and keep nothing for the next visit
  *     ?embed                  a page inside another page: the picture and the fewest buttons
  *     ?bench                  draw the reference cameras, measure, and print a report
  *     ?ui=off                 the picture alone
@@ -28,6 +29,7 @@ export interface Options extends Preference {
   /** Null: the page's own choice. */
   readonly fps: number | null;
   readonly threads: number | null;
+  readonly nocache: boolean;
   readonly embed: boolean;
   readonly bench: boolean;
   readonly ui: boolean;
@@ -51,6 +53,7 @@ export function parseOptions(query: URLSearchParams): Options {
     compare: query.get("compare"),
     fps: wholeNumber(query, "fps", 1),
     threads: wholeNumber(query, "threads", 1),
+    nocache: query.has("nocache"),
     embed: query.has("embed"),
     bench: query.has("bench"),
     ui: oneOf(query, "ui", ["on", "off"]) !== "off",

@@ -78,6 +78,10 @@ export interface Start {
   readonly models: readonly ModelFile[];
   readonly request: Request;
   readonly truth: Truth;
+  /** For WebAssembly, where the page is cross-origin isolated; null: ONNX Runtime's own choice. */
+  readonly threads: number | null;
+  /** Fetch everything anew, and keep nothing. */
+  readonly nocache: boolean;
   readonly verbose: boolean;
   readonly timings: boolean;
 }

@@ -3,8 +3,14 @@
  *
  *     ?scene=path/ -> URL of the bundle's folder (same host only) -> manifest.json -> Scene
  */
-import { open } from "./download";
-import { type BundleFile, type CameraPose, type Manifest, SCHEMA } from "./manifest";
+import { type KnownFile, open, twice } from "./download";
+import {
+  type BundleFile,
+  type CameraPose,
+  type Manifest,
+  type ModelFile,
+  SCHEMA,
+} from "./manifest";
 import { Trouble } from "./trouble";
 
 /** Where a bundle's files lie. */
@@ -25,9 +31,22 @@ const MANIFEST = "scene/manifest.json";
 export async function loadScene(path: string, page: URL): Promise<Scene> {
   const base = within(path.endsWith("/") ? path : `${path}/`, page, "?scene=");
   // `no-cache` asks the host whether it has changed: an exported-again scene shows at once.
-  const response = await open(new URL("manifest.json", base), MANIFEST, { cache: "no-cache" });
-  const text = await response.text();
-  return { manifest: parseManifest(text), base: base.href, dropped: null };
+  const manifest = await twice(async (mode) => {
+    const response = await open(new URL("manifest.json", base), MANIFEST, { cache: mode });
+    return parseManifest(await textOf(response));
+  }, "no-cache");
+  return { manifest, base: base.href, dropped: null };
+}
+
+async function textOf(response: Response): Promise<string> {
+  return response.text().catch((error: unknown) => {
+    throw new Trouble(
+      MANIFEST,
+      `it broke off (${String(error)})`,
+      "the manifest of an exported scene",
+      "check the connection, then try again: reload the page",
+    );
+  });
 }
 
 /** `path` resolved against `base`; throws Trouble where it leads to another host. */
@@ -71,6 +90,19 @@ export function fileUrl({ file, sha256 }: BundleFile, place: Place): URL {
   const url = addressOf(file, place);
   if (place.dropped === null) url.searchParams.set("v", sha256.slice(0, 12));
   return url;
+}
+
+/** A model's file, for download.ts. */
+export function knownFile(file: BundleFile, place: Place): KnownFile {
+  const { bytes, sha256 } = file;
+  const url = fileUrl(file, place);
+  return { url, thing: `the model ${file.file}`, bytes, sha256, packed: null };
+}
+
+/** SHA-256 of every file that `models` name, however deep. */
+export function digestsOf(models: readonly ModelFile[]): string[] {
+  const found = JSON.stringify(models).matchAll(/"sha256":"([0-9a-f]{64})"/g);
+  return Array.from(found, ([, digest]) => digest!);
 }
 
 /** The manifest in `text`; throws Trouble where it is not one that this page reads. */

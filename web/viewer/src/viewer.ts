@@ -149,7 +149,7 @@ export class Viewer {
     const { canvas, size } = this.surface.renew();
     const { base, dropped } = this.scene;
     const { models, envelope, start, poster } = this.manifest;
-    const { verbose, timings } = this.options;
+    const { threads, nocache, verbose, timings } = this.options;
     const message: Start = {
       kind: "start",
       canvas,
@@ -159,6 +159,8 @@ export class Viewer {
       models,
       request: this.#request,
       truth: { camera: start, image: addressOf(poster, this.scene).href },
+      threads,
+      nocache,
       verbose,
       timings,
     };

@@ -7,15 +7,17 @@
  * One worker lives as long as its graphics device. It reports its first failure and draws nothing
  * after it; what comes next is for the page to decide (recovery.ts).
  */
+import { openFileCache } from "./cache";
 import { type Plan, plan, runnable } from "./device";
-import { checkDigest, open, readExactly } from "./download";
+import { fetchFiles, type KnownFile } from "./download";
 import { FrameLoop } from "./frame_loop";
 import { factsOf, findAdapter, openDevice, watch, withinMemory } from "./gpu";
 import type { BundleFile, CameraPose, ModelFile } from "./manifest";
 import type { FromWorker, Look, Phase, Picture, Size, Start, ToWorker } from "./protocol";
 import { createRenderer, type Renderer } from "./renderer";
-import { contentsFrom, filesToRun, type RuntimeFiles, runtimeFiles, startEngine } from "./runtime";
-import { fileUrl, type Place } from "./scene";
+import { contentsFrom, filesToRun, startEngine } from "./runtime";
+import { RUNTIME_DIGESTS, type RuntimeFiles, runtimeFiles } from "./runtime_files";
+import { digestsOf, knownFile } from "./scene";
 import { agreement, fetchPicture, RIGHT, wrongText } from "./self_check";
 import { causeOf, partsOf, WrongPicture } from "./trouble";
 
@@ -81,9 +83,9 @@ async function start(message: Start): Promise<void> {
   const { backend, model, form } = (planned = plan(message.models, facts, message.request));
   models = runnable(message.models, backend, facts);
   const poster = fetchPicture(message.truth.image); // while everything else comes
-  const runtime = await runtimeFiles(backend);
+  const runtime = runtimeFiles(backend, message.threads);
   const wanted = filesToRun(model, form, backend);
-  const { binary, files } = await download(runtime, wanted, message.place);
+  const { binary, files } = await download(runtime, wanted, message);
   phase = "start";
   const contents = contentsFrom(form, files);
   const { timings, verbose, canvas, envelope, truth } = message;
@@ -117,29 +119,29 @@ async function selfCheck(
   return poster === null ? null : agreement(await renderer.compute(camera), poster);
 }
 
-/** Runtime and model, side by side, with their common progress. */
+/** Runtime and model, side by side, with their common progress; kept for the next visit. */
 async function download(
   runtime: RuntimeFiles,
   files: readonly BundleFile[],
-  place: Place,
+  { place, models, nocache }: Start,
 ): Promise<Downloads> {
-  const total = files.reduce((sum, { bytes }) => sum + bytes, runtime.bytes);
-  const received = new Map<string, number>();
-  const fetched = async (url: URL, bytes: number, thing: string) =>
-    readExactly(await open(url, thing), bytes, thing, (count) => {
-      received.set(thing, count);
-      const sum = [...received.values()].reduce((a, b) => a + b);
-      scope.postMessage({ kind: "progress", received: sum, total });
-    });
-  const binary = fetched(new URL(runtime.wasm, import.meta.url), runtime.bytes, "ONNX Runtime");
-  const contents = files.map(async (file) => {
-    const thing = `the model ${file.file}`;
-    const content = await fetched(fileUrl(file, place), file.bytes, thing);
-    await checkDigest(content, file.sha256, thing);
-    return content;
-  });
-  const [first, ...rest] = await Promise.all([binary, ...contents]);
-  return { binary: first, files: rest };
+  void runtime.load().catch(() => {}); // its script, meanwhile; the engine hears of a failure
+  const cache = nocache ? null : await openFileCache();
+  const page = new URL(".", self.location.href);
+  const { url, ...facts } = runtime.binary;
+  const known: readonly KnownFile[] = [
+    { url: new URL(url, import.meta.url), thing: "ONNX Runtime", ...facts },
+    ...files.map((file) => knownFile(file, place)),
+  ];
+  const owners: [string, readonly string[]][] = [[page.href, RUNTIME_DIGESTS]];
+  if (place.dropped === null) owners.push([place.base, digestsOf(models)]);
+  await Promise.all(owners.map(([owner, digests]) => cache?.expect(owner, digests)));
+  const mode = nocache ? "reload" : "default";
+  const contents = await fetchFiles(known, { cache, mode }, (received, total) =>
+    scope.postMessage({ kind: "progress", received, total }),
+  );
+  void Promise.all(owners.map(([owner, digests]) => cache?.settle(owner, digests)));
+  return { binary: contents[0]!, files: contents.slice(1) };
 }
 
 /** Resolves to whether the picture is as good as it gets: with one model it always is. */

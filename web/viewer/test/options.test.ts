@@ -19,6 +19,7 @@ describe("parseOptions", () => {
       compare: null,
       fps: null,
       threads: null,
+      nocache: false,
       embed: false,
       bench: false,
       ui: true,

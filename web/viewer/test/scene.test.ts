@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { SCHEMA } from "../src/manifest";
-import { loadScene, fileUrl, parseManifest, within } from "../src/scene";
+import { digestsOf, fileUrl, loadScene, parseManifest, within } from "../src/scene";
 import { Trouble } from "../src/trouble";
 import { MANIFEST, REDUCED, SPLIT } from "./manifests";
 
@@ -94,6 +94,14 @@ describe("addresses", () => {
     expect(fileUrl(file, { base: PAGE.href, dropped }).href).toBe("blob:https://host/1");
     expect(() => fileUrl(file, { base: PAGE.href, dropped: {} })).toThrow(/no file/);
   });
+});
+
+it("digestsOf names every file of every model", () => {
+  const found = digestsOf(MANIFEST.models);
+  expect(found).toContain("ab".repeat(32));
+  expect(found).toContain(SPLIT.tables.sha256);
+  expect(found).toContain(SPLIT.encode.shader.sha256);
+  expect(found.length).toBe(6);
 });
 
 describe("loadScene", () => {
