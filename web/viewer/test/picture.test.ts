@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 
 import { progressText, infoText } from "../src/hud";
 import { premultiply, straighten } from "../src/present_2d";
-import { luminance, surfaceSize } from "../src/stage";
+import { luminance } from "../src/backdrop";
+import { surfaceSize } from "../src/stage";
 import { Stats } from "../src/stats";
 import { MANIFEST } from "./manifests";
 
