@@ -14,8 +14,7 @@ export function attachEmbed(name: string): void {
   const link = made("a", name, { target: "_blank", rel: "noopener" });
   const update = (): void => void (link.href = linkTo(new URL(location.href)));
   update();
-  for (const kind of ["pointerenter", "pointerdown", "focus"])
-    link.addEventListener(kind, update); // the view in the address may be another by now
+  for (const kind of ["pointerenter", "pointerdown", "focus"]) link.addEventListener(kind, update); // the view in the address may be another by now
   element("name").replaceChildren(link);
 }
 

@@ -1,3 +1,8 @@
+/** A pose that somebody wants to see; another object for each time of asking. */
+interface Wish<Pose> {
+  readonly pose: Pose;
+}
+
 /**
  * One thing at a time on the runtime, and the newest pose wins.
  *
@@ -6,21 +11,35 @@
  * overtakes are never rendered; jobs are never dropped.
  */
 export class FrameLoop<Pose> {
-  #newest: { readonly pose: Pose } | null = null;
+  #newest: Wish<Pose> | null = null;
+  #current: Wish<Pose> | null = null; // being rendered, or rendered last
+  #rough: Wish<Pose> | null = null; // the same, where it can be rendered better
+  #resting = false;
   #jobs: (() => Promise<void>)[] = [];
   #busy = false;
   #paused = false;
   #stopped = false;
 
-  /** `failed` hears of the first frame that throws; nothing runs after it. */
+  /**
+   * `render` is told whether the pose rests, that is, whether it may take its time, and says
+   * whether the frame is as good as it gets. `failed` hears of the first frame that throws; nothing
+   * runs after it.
+   */
   constructor(
-    private readonly render: (pose: Pose) => Promise<void>,
+    private readonly render: (pose: Pose, resting: boolean) => Promise<boolean>,
     private readonly failed: (error: unknown) => void,
   ) {}
 
   /** Render `pose` as soon as possible, unless a newer one comes first. */
   show(pose: Pose): void {
     this.#newest = { pose };
+    this.#resting = false;
+    void this.#pump();
+  }
+
+  /** No newer pose will come for a while: the last one is rendered once more where that helps. */
+  rest(): void {
+    this.#resting = true;
     void this.#pump();
   }
 
@@ -40,7 +59,7 @@ export class FrameLoop<Pose> {
    * overtaken.
    */
   insist<Result>(job: () => Promise<Result>): Promise<Result> {
-    this.#newest = null;
+    this.#newest = this.#current = this.#rough = null;
     return this.enqueue(job);
   }
 
@@ -66,10 +85,17 @@ export class FrameLoop<Pose> {
     if (this.#stopped) return null;
     const job = this.#jobs.shift();
     if (job !== undefined) return job;
-    if (this.#paused || this.#newest === null) return null;
-    const { pose } = this.#newest;
-    this.#newest = null;
-    return () => this.render(pose).catch((error: unknown) => this.#fail(error));
+    const due = this.#newest ?? (this.#resting ? this.#rough : null);
+    if (this.#paused || due === null) return null;
+    this.#current = due;
+    this.#newest = this.#rough = null;
+    return () => this.#frame(due).catch((error: unknown) => this.#fail(error));
+  }
+
+  async #frame(wish: Wish<Pose>): Promise<void> {
+    const resting = this.#resting;
+    const done = await this.render(wish.pose, resting);
+    if (!done && !resting && this.#current === wish) this.#rough = wish;
   }
 
   #fail(error: unknown, reject: (error: unknown) => void = () => {}): void {

@@ -7,7 +7,7 @@
  *     pocketfield.stats().milliseconds
  */
 import type { CameraPose, Manifest } from "./manifest";
-import type { Picture } from "./protocol";
+import type { Look, Picture } from "./protocol";
 import type { StatsReport } from "./stats";
 
 export interface Pocketfield {
@@ -16,12 +16,19 @@ export interface Pocketfield {
   readonly manifest: Manifest;
   /**
    * Draws the camera on the canvas, and resolves to the very pixels that were drawn: premultiplied
-   * RGBA bytes at the model's size, row by row from the top. Calls run one after another; none is
+   * RGBA bytes at the model's size, row by row from the top; in colour, whatever is looked at. Calls run one after another; none is
    * dropped.
    */
   frame(pose: CameraPose): Promise<Picture>;
   /** The camera that the visitor has moved to. */
   camera(): CameraPose;
+  /** Shows the picture, or how far away things are. */
+  look(look: Look): void;
+  /**
+   * How far away is what the last frame shows at (x, y), fractions of its width and height? In norm
+   * units along the ray; null where nothing is.
+   */
+  depthAt(x: number, y: number): Promise<number | null>;
   stats(): StatsReport;
 }
 

@@ -43,6 +43,15 @@ export function sections(
 
 type Row = readonly [string, string];
 
+/** Of a frame's time: medians. */
+const PARTS: Readonly<Record<string, string>> = {
+  run: "Runtime",
+  submit: "Submit",
+  present: "Present",
+  wait: "Wait",
+  total: "Frame",
+};
+
 function modelRows(running: Running): Row[] {
   const { model, form } = running;
   const gflop = form === "split" ? (model.split?.gflop ?? model.gflop) : model.gflop;
@@ -61,11 +70,13 @@ function drawingRows({ backend, form, adapter }: Running, stats: StatsReport): R
     rows.push(["Form", form === "split" ? "split: shaders around a network" : "one graph"]);
   }
   rows.push(["Adapter", adapter ?? "none"]);
-  if (stats.milliseconds !== null) rows.push(["Frame", millisecondsText(stats.milliseconds)]);
-  for (const [part, milliseconds] of Object.entries(stats.stages ?? {}))
-    rows.push([`· ${part}`, `${milliseconds.toFixed(2)} ms`]);
+  for (const [part, milliseconds] of Object.entries(stats.parts ?? {}))
+    if (milliseconds > 0) rows.push([PARTS[part] ?? part, millisecondsText(milliseconds)]);
+  for (const [stage, milliseconds] of Object.entries(stats.stages ?? {}))
+    rows.push([`Card: ${stage}`, `${milliseconds.toFixed(2)} ms`]);
   if (stats.fps !== null) rows.push(["Rate", `${stats.fps.toFixed(0)} frames a second`]);
   rows.push(["Frames", String(stats.frames)]);
+  if (stats.check !== null) rows.push(["Checked", `${decibelsText(stats.check)} to torch`]);
   return rows;
 }
 

@@ -25,8 +25,8 @@ import { partsOf, Trouble, type TroubleParts } from "./trouble";
 const page = new URL(location.href);
 const hud = new Hud();
 const messages = new Messages();
-const tools = new Tools(() => session, messages);
 let session: Session | null = null;
+const tools = new Tools(() => session, messages);
 
 async function open(): Promise<void> {
   const options = parseOptions(page.searchParams);
@@ -85,6 +85,8 @@ function show(scene: Scene, options: Options): void {
     manifest: scene.manifest,
     camera: () => shown.camera,
     frame: (pose) => shown.capture(pose),
+    look: (look) => shown.setLook(look),
+    depthAt: (x, y) => shown.depthAt(x, y),
     stats: () => shown.stats(),
   };
 }
@@ -131,8 +133,16 @@ function failed(trouble: TroubleParts): void {
   messages.error(trouble, "scene", [choose]);
 }
 
-window.addEventListener("error", (event) =>
-  failed(partsOf(event.error ?? event.message, "the page")),
-);
-window.addEventListener("unhandledrejection", (event) => failed(partsOf(event.reason, "the page")));
+/** Where there is a picture it stays. */
+function wentWrong(error: unknown): void {
+  const trouble = partsOf(error, "the page");
+  if (document.documentElement.dataset["state"] === "ready") messages.error(trouble, "action");
+  else failed(trouble);
+}
+
+window.addEventListener("error", ({ error, message }) => {
+  // A layout that takes two rounds is no fault, but browsers report it like one.
+  if (!message.startsWith("ResizeObserver loop")) wentWrong(error ?? message);
+});
+window.addEventListener("unhandledrejection", ({ reason }) => wentWrong(reason));
 open().catch((error: unknown) => failed(partsOf(error, "opening the page")));

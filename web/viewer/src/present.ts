@@ -1,37 +1,44 @@
 /**
- * Drawing on the graphics card: from a picture's texture to the canvas, without a read-back.
+ * Drawing on the graphics card: from a frame's textures to the canvas, without a read-back.
  *
- *     ONNX Runtime's planes [4, H, W] of floats --pack--> texture W x H, rgba8unorm --scale--> canvas
- *     the split form's last shader (split.ts) -----------> the same texture
+ *     ONNX Runtime's planes [4, H, W], [H, W] of floats --pack--> picture, depth --scale--> canvas
+ *     the split form's last shader (split.ts) ----------------> the same two
+ *     picture, depth --paint (depth_view.ts)--> another picture, where depth is looked at
  *
  * The canvas has the screen's own resolution. Everything is premultiplied, so the page's background
- * shows through. The texture is what `read` returns.
+ * shows through.
  */
-import type { Picture, Size } from "./protocol";
+import { COLOURS, PAINT, type Range, table } from "./depth_view";
+import { fullScreenPass, type Pass } from "./gpu_pass";
+import type { Size } from "./protocol";
+import type { Frame } from "./textures";
 
-/** Shows finished pictures on a canvas. */
+/** Shows finished frames on a canvas. */
 export interface Presenter {
-  /** Draw the newest picture on a canvas of this size, in device pixels. */
-  draw(size: Size): void;
-  /** The picture that `draw` draws, at the model's size. */
-  read(): Promise<Picture>;
+  /**
+   * Draw the newest frame on a canvas of this size, in device pixels: its picture, or its depth in
+   * colours that span `depths`.
+   */
+  draw(size: Size, depths: Range | null): void;
 }
-
-const TRIANGLE = /* wgsl */ `
-@vertex fn corner(@builtin(vertex_index) i: u32) -> @builtin(position) vec4f {
-  return vec4f(f32(i & 1u) * 4.0 - 1.0, f32(i >> 1u) * 4.0 - 1.0, 0.0, 1.0);
-}`;
 
 const PACK = /* wgsl */ `
 override WIDTH: u32;
 override PIXELS: u32;
 @group(0) @binding(0) var<storage, read> planes: array<f32>;
+@group(0) @binding(1) var<storage, read> depths: array<f32>;
 
-@fragment fn pack(@builtin(position) at: vec4f) -> @location(0) vec4f {
+struct Packed {
+  @location(0) picture: vec4f,
+  @location(1) depth: f32,
+}
+
+@fragment fn pack(@builtin(position) at: vec4f) -> Packed {
   let i = u32(at.y) * WIDTH + u32(at.x);
   let alpha = saturate(planes[i + 3u * PIXELS]);
   let rgb = vec3f(planes[i], planes[i + PIXELS], planes[i + 2u * PIXELS]);
-  return vec4f(clamp(rgb, vec3f(0.0), vec3f(alpha)), alpha);
+  let picture = vec4f(clamp(rgb, vec3f(0.0), vec3f(alpha)), alpha);
+  return Packed(picture, depths[i]);
 }`;
 
 // Catmull-Rom interpolation (E. Catmull, R. Rom, 1974: cubic with tangents half the neighbours'
@@ -66,116 +73,96 @@ const SCALE = /* wgsl */ `
   return vec4f(clamp(sum.rgb, vec3f(0.0), vec3f(alpha)), alpha);
 }`;
 
-/** A texture for a picture of this size, to be written by `packer` or a shader. */
-export function pictureTexture(device: GPUDevice, { width, height }: Size): GPUTexture {
-  return device.createTexture({
-    label: "picture",
-    size: [width, height],
-    format: "rgba8unorm",
-    usage:
-      GPUTextureUsage.RENDER_ATTACHMENT |
-      GPUTextureUsage.STORAGE_BINDING |
-      GPUTextureUsage.TEXTURE_BINDING |
-      GPUTextureUsage.COPY_SRC,
-  });
-}
-
-/** Writes `planes`, a buffer of [4, height, width] floats, into the picture. */
-export function packer(device: GPUDevice, planes: GPUBuffer, picture: GPUTexture): () => void {
+/**
+ * Writes `planes` and `depths`, buffers of [4, height, width] and [height, width] floats, into the
+ * frame.
+ */
+export function packer(
+  device: GPUDevice,
+  planes: GPUBuffer,
+  depths: GPUBuffer,
+  { picture, depth }: Frame,
+): () => void {
   const constants = { WIDTH: picture.width, PIXELS: picture.width * picture.height };
-  const pack = fullScreenPass(device, PACK, "rgba8unorm", [{ buffer: planes }], constants);
-  const view = picture.createView();
+  const buffers = [{ buffer: planes }, { buffer: depths }];
+  const pack = fullScreenPass(device, PACK, [picture.format, depth.format], buffers, constants);
+  const views = [picture.createView(), depth.createView()];
   return () => {
     const encoder = device.createCommandEncoder();
-    pack(encoder, view);
+    pack(encoder, ...views);
     device.queue.submit([encoder.finish()]);
   };
 }
 
-/** A presenter of `picture`, a texture on `device`. */
-export function gpuPresenter(
-  canvas: OffscreenCanvas,
-  device: GPUDevice,
-  picture: GPUTexture,
-): Presenter {
+/** A presenter of `frame`, which is on `device`. */
+export function gpuPresenter(canvas: OffscreenCanvas, device: GPUDevice, frame: Frame): Presenter {
   const context = canvas.getContext("webgpu");
   if (context === null) throw new Error("the canvas has no WebGPU context");
   const format = navigator.gpu.getPreferredCanvasFormat();
   context.configure({ device, format, alphaMode: "premultiplied" });
-  const canvasSize = device.createBuffer({
-    size: 8,
-    usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-  });
+  const canvasSize = pairOfNumbers(device);
   const sampler = device.createSampler({ magFilter: "linear", minFilter: "linear" });
-  const scale = fullScreenPass(device, SCALE, format, [
-    picture.createView(),
-    sampler,
-    { buffer: canvasSize },
-  ]);
+  const scaling = (picture: GPUTexture): Pass =>
+    fullScreenPass(device, SCALE, [format], [picture.createView(), sampler, canvasSize]);
+  const scalePicture = scaling(frame.picture);
+  let painter: Painter | null = null;
 
   return {
-    draw(size) {
+    draw(size, depths) {
       resize(canvas, size);
-      device.queue.writeBuffer(canvasSize, 0, new Float32Array([size.width, size.height]));
+      write(device, canvasSize, [size.width, size.height]);
       const encoder = device.createCommandEncoder();
-      scale(encoder, context.getCurrentTexture().createView());
+      const target = context.getCurrentTexture().createView();
+      if (depths === null) scalePicture(encoder, target);
+      else {
+        painter ??= depthPainter(device, frame, scaling);
+        painter(encoder, depths, target);
+      }
       device.queue.submit([encoder.finish()]);
     },
-    read: () => readTexture(device, picture),
   };
 }
+
+type Painter = (encoder: GPUCommandEncoder, depths: Range, target: GPUTextureView) => void;
+
+/** Paints the frame's depth into a picture of its own, and that on the target. */
+function depthPainter(
+  device: GPUDevice,
+  { picture, depth }: Frame,
+  scaling: (picture: GPUTexture) => Pass,
+): Painter {
+  const { width, height, format } = picture;
+  const { RENDER_ATTACHMENT, TEXTURE_BINDING, COPY_DST } = GPUTextureUsage;
+  const usage = RENDER_ATTACHMENT | TEXTURE_BINDING;
+  const painted = device.createTexture({ label: "painted", size: [width, height], format, usage });
+  const colours = device.createTexture({
+    label: "colours",
+    size: [COLOURS, 1],
+    format,
+    usage: TEXTURE_BINDING | COPY_DST,
+  });
+  device.queue.writeTexture({ texture: colours }, table(), {}, [COLOURS, 1]);
+  const range = pairOfNumbers(device);
+  const views = [picture.createView(), depth.createView(), colours.createView()];
+  const paint = fullScreenPass(device, PAINT, [format], [...views, range]);
+  const [own, scale] = [painted.createView(), scaling(painted)];
+  return (encoder, depths, target) => {
+    write(device, range, depths);
+    paint(encoder, own);
+    scale(encoder, target);
+  };
+}
+
+function pairOfNumbers(device: GPUDevice): GPUBufferBinding {
+  const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+  return { buffer: device.createBuffer({ size: 8, usage }) };
+}
+
+const write = (device: GPUDevice, { buffer }: GPUBufferBinding, pair: readonly number[]): void =>
+  device.queue.writeBuffer(buffer, 0, Float32Array.from(pair));
 
 /** Setting a canvas's size clears it, even to the same value. */
 export function resize(canvas: OffscreenCanvas, { width, height }: Size): void {
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
-}
-
-type Pass = (encoder: GPUCommandEncoder, target: GPUTextureView) => void;
-
-/** A render pass of one triangle that covers the target, with the fragment shader `code`. */
-function fullScreenPass(
-  device: GPUDevice,
-  code: string,
-  format: GPUTextureFormat,
-  resources: readonly GPUBindingResource[],
-  constants: Record<string, number> = {},
-): Pass {
-  const module = device.createShaderModule({ code: TRIANGLE + code });
-  const pipeline = device.createRenderPipeline({
-    layout: "auto",
-    vertex: { module },
-    fragment: { module, targets: [{ format }], constants },
-  });
-  const entries = resources.map((resource, binding) => ({ binding, resource }));
-  const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
-  return (encoder, view) => {
-    const pass = encoder.beginRenderPass({
-      colorAttachments: [{ view, loadOp: "clear", storeOp: "store" }],
-    });
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, group);
-    pass.draw(3);
-    pass.end();
-  };
-}
-
-/** The bytes of an rgba8unorm texture, without the padding that WebGPU wants between rows. */
-async function readTexture(device: GPUDevice, texture: GPUTexture): Promise<Picture> {
-  const { width, height } = texture;
-  const row = 4 * width;
-  const bytesPerRow = Math.ceil(row / 256) * 256;
-  const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
-  const buffer = device.createBuffer({ size: bytesPerRow * height, usage });
-  const encoder = device.createCommandEncoder();
-  encoder.copyTextureToBuffer({ texture }, { buffer, bytesPerRow }, [width, height]);
-  device.queue.submit([encoder.finish()]);
-  await buffer.mapAsync(GPUMapMode.READ);
-  const padded = new Uint8Array(buffer.getMappedRange());
-  const rgba = new Uint8Array(row * height);
-  for (let y = 0; y < height; y++) {
-    rgba.set(padded.subarray(y * bytesPerRow, y * bytesPerRow + row), y * row);
-  }
-  buffer.destroy();
-  return { width, height, rgba };
 }

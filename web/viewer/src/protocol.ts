@@ -1,6 +1,6 @@
 /** What the page and its worker say to each other. */
 import type { Backend, Form, Preference } from "./device";
-import type { CameraPose, ModelFile } from "./manifest";
+import type { CameraPose, Envelope, ModelFile } from "./manifest";
 import type { Place } from "./scene";
 import type { TroubleParts } from "./trouble";
 
@@ -20,6 +20,11 @@ export interface Running {
   readonly form: Form;
   /** The graphics adapter's name; null where there is none. */
   readonly adapter: string | null;
+  /**
+   * PSNR of the first frame against the scene's poster, in dB; null where they could not be
+   * compared.
+   */
+  readonly check: number | null;
 }
 
 /** What of a frame is on the canvas: the picture, or how far away things are. */
@@ -27,6 +32,23 @@ export type Look = "colour" | "depth";
 
 /** Milliseconds that the stages of a frame took on the graphics card, by name. */
 export type StageTimes = Readonly<Record<string, number>>;
+
+/** Milliseconds of one frame by the worker's clock, in the order of its parts. */
+export interface FrameTimes {
+  /**
+   * ONNX Runtime's own run. On WebAssembly that is the computation; on WebGPU it ends when the
+   * commands are submitted.
+   */
+  readonly run: number;
+  /** Encoding and submitting the own shaders' commands around it; 0 on WebAssembly. */
+  readonly submit: number;
+  /** Onto the canvas. On WebAssembly that includes turning floats into bytes. */
+  readonly present: number;
+  /** Waiting for the graphics card; 0 on WebAssembly. */
+  readonly wait: number;
+  /** From the camera to the finished picture: all of the above, and what lies between. */
+  readonly total: number;
+}
 
 /** Size of the drawing surface, in device pixels. */
 export interface Size {
@@ -45,6 +67,7 @@ export interface Start {
   readonly canvas: OffscreenCanvas;
   readonly size: Size;
   readonly place: Place;
+  readonly envelope: Envelope;
   readonly models: readonly ModelFile[];
   readonly preference: Preference;
   readonly verbose: boolean;
@@ -68,7 +91,7 @@ export type FromWorker =
   | { readonly kind: "running"; readonly running: Running }
   | {
       readonly kind: "drawn";
-      readonly milliseconds: number;
+      readonly times: FrameTimes;
       readonly stages: StageTimes | null;
     }
   | { readonly kind: "captured"; readonly id: number; readonly picture: Picture }

@@ -1,10 +1,10 @@
 /**
  * ONNX Runtime: the only file that starts it.
  *
- *     model + WebAssembly binary -> Engine: one camera in, one premultiplied RGBA picture out
+ *     model + WebAssembly binary -> Engine: one camera in; premultiplied RGBA and depth out
  *
- * On WebGPU the picture stays in a texture on the graphics card, whether one graph draws it or the
- * split form (split.ts); on WebAssembly it is an array.
+ * On WebGPU both stay in textures on the graphics card, whether one graph draws them or the split
+ * form (split.ts); on WebAssembly they are arrays.
  * `run` must never be called while another run is in flight (see frame_loop.ts). Graph capture is
  * left off: in 1.30 replayed frames show earlier cameras.
  */
@@ -12,30 +12,42 @@ import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-web";
 
 import type { Backend, Form } from "./device";
 import type { BundleFile, CameraPose, ModelFile } from "./manifest";
-import { packer, pictureTexture } from "./present";
+import { packer } from "./present";
 import type { StageTimes } from "./protocol";
 import { contentsOf, filesOf, type SplitContents, splitEngine } from "./split";
+import { type Frame, frameTextures } from "./textures";
 
 export type Ort = typeof import("onnxruntime-web");
 type Feeds = Record<string, Tensor>;
 
-/** WebGPU: `run` resolves when the commands that write `picture` are submitted. */
+/**
+ * WebGPU: `run` resolves when the commands that write `frame` are submitted, to the milliseconds
+ * that ONNX Runtime's own part of it took.
+ */
 export interface GpuEngine {
   readonly kind: "webgpu";
   readonly form: Form;
   readonly device: GPUDevice;
-  readonly picture: GPUTexture;
-  /** Distance along the unit ray; null where the graph's own output is not kept. */
-  readonly depth: GPUTexture | null;
-  run(pose: CameraPose): Promise<void>;
+  readonly frame: Frame;
+  run(pose: CameraPose): Promise<number>;
   /** Times of the last frame, once it is finished; null where they are not measured. */
   stages(): Promise<StageTimes | null>;
 }
 
-/** WebAssembly: the planes [4, height, width], valid until the next run. */
+/** WebAssembly. */
 export interface CpuEngine {
   readonly kind: "wasm";
-  run(pose: CameraPose): Promise<Float32Array>;
+  run(pose: CameraPose): Promise<Arrays>;
+}
+
+/** A frame in memory. */
+export interface Arrays {
+  /** [4, height, width]: premultiplied RGBA in [0, 1]. */
+  readonly planes: Float32Array;
+  /** [height, width]: distance along the unit ray in norm units; means nothing where alpha is 0. */
+  readonly depth: Float32Array;
+  /** How long ONNX Runtime's own run took. */
+  readonly milliseconds: number;
 }
 
 export type Engine = GpuEngine | CpuEngine;
@@ -125,8 +137,11 @@ function cpuEngine(ort: Ort, session: InferenceSession): CpuEngine {
   return {
     kind: "wasm",
     async run(pose) {
-      const { rgba } = await session.run(feedsOf(ort, pose), ["rgba"]);
-      return (rgba as TypedTensor<"float32">).data;
+      const began = performance.now();
+      const { rgba, depth } = await session.run(feedsOf(ort, pose), ["rgba", "depth"]);
+      const milliseconds = performance.now() - began;
+      const [planes, depths] = [rgba, depth] as TypedTensor<"float32">[];
+      return { planes: planes!.data, depth: depths!.data, milliseconds };
     },
   };
 }
@@ -138,25 +153,35 @@ function graphEngine(
   model: ModelFile,
 ): GpuEngine {
   const { width, height } = model;
-  const planes = device.createBuffer({
-    label: "rgba",
-    size: 4 * width * height * Float32Array.BYTES_PER_ELEMENT,
-    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-  });
-  const dims = [1, 4, height, width];
-  const fetches = { rgba: ort.Tensor.fromGpuBuffer(planes, { dataType: "float32", dims }) };
-  const picture = pictureTexture(device, model);
-  const pack = packer(device, planes, picture);
+  const planes = output(ort, device, "rgba", [1, 4, height, width]);
+  const depths = output(ort, device, "depth", [1, 1, height, width]);
+  const fetches = { rgba: planes.tensor, depth: depths.tensor };
+  const frame = frameTextures(device, model);
+  const pack = packer(device, planes.buffer, depths.buffer, frame);
   return {
     kind: "webgpu",
     form: "graph",
     device,
-    picture,
-    depth: null,
+    frame,
     async run(pose) {
+      const began = performance.now();
       await session.run(feedsOf(ort, pose), fetches);
+      const milliseconds = performance.now() - began;
       pack();
+      return milliseconds;
     },
     stages: async () => null,
   };
+}
+
+/** A buffer for an output of float32, and the same as ONNX Runtime sees it. */
+function output(ort: Ort, device: GPUDevice, label: string, dims: readonly number[]) {
+  const numbers = dims.reduce((a, b) => a * b, 1);
+  const buffer = device.createBuffer({
+    label,
+    size: numbers * Float32Array.BYTES_PER_ELEMENT,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+  });
+  const tensor = ort.Tensor.fromGpuBuffer(buffer, { dataType: "float32", dims: [...dims] });
+  return { buffer, tensor };
 }

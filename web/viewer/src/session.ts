@@ -96,7 +96,7 @@ export class Session {
     return this.#look;
   }
 
-  set look(look: Look) {
+  setLook(look: Look): void {
     this.#look = look;
     this.#viewer.look(look);
     this.#comparison?.look(look);
@@ -106,7 +106,7 @@ export class Session {
     return this.#backdrop;
   }
 
-  set backdrop(backdrop: Backdrop) {
+  setBackdrop(backdrop: Backdrop): void {
     this.#backdrop = backdrop;
     paint(backdrop, this.manifest);
   }
@@ -123,6 +123,10 @@ export class Session {
 
   capture(pose: CameraPose): Promise<Picture> {
     return this.#viewer.capture(pose);
+  }
+
+  depthAt(x: number, y: number): Promise<number | null> {
+    return this.#viewer.depthAt(x, y);
   }
 
   reset(): void {

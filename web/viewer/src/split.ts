@@ -10,8 +10,8 @@
 import type { InferenceSession } from "onnxruntime-web";
 
 import type { BundleFile, CameraPose, ModelFile, ShaderStage, SplitForm } from "./manifest";
-import { pictureTexture } from "./present";
 import type { GpuEngine, Ort } from "./runtime";
+import { frameTextures } from "./textures";
 import { type StageTimer, stageTimer } from "./timing";
 
 /** The files of a split form, downloaded. */
@@ -64,8 +64,7 @@ export async function splitEngine(
   const type = model.precision === "fp16" ? "float16" : "float32";
   const encoded = between(ort, device, "encoded", form.encoded, type);
   const ends = between(ort, device, "ends", form.ends, type);
-  const picture = pictureTexture(device, model);
-  const depth = depthTexture(device, model);
+  const frame = frameTextures(device, model);
   const timer = stageTimer(device, ["encode", "network", "shade"]);
   const encode = await stage(device, form.encode, contents.encode, contents.tables, [
     { buffer: camera },
@@ -74,21 +73,23 @@ export async function splitEngine(
   const shade = await stage(device, form.shade, contents.shade, contents.tables, [
     { buffer: camera },
     { buffer: ends.buffer },
-    picture.createView(),
-    depth.createView(),
+    frame.picture.createView(),
+    frame.depth.createView(),
   ]);
   const [feeds, fetches] = [{ encoded: encoded.tensor }, { ends: ends.tensor }];
   return {
     kind: "webgpu",
     form: "split",
     device,
-    picture,
-    depth,
+    frame,
     async run(pose) {
       device.queue.writeBuffer(camera, 0, cameraNumbers(pose));
       submit(device, encode, timer, 0);
+      const began = performance.now();
       await session.run(feeds, fetches);
+      const milliseconds = performance.now() - began;
       submit(device, shade, timer, 2);
+      return milliseconds;
     },
     stages: () => timer.read(),
   };
@@ -109,11 +110,6 @@ function between(
     usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
   });
   return { buffer, tensor: ort.Tensor.fromGpuBuffer(buffer, { dataType, dims: [...dims] }) };
-}
-
-function depthTexture(device: GPUDevice, { width, height }: ModelFile): GPUTexture {
-  const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_SRC;
-  return device.createTexture({ label: "depth", size: [width, height], format: "r32float", usage });
 }
 
 function uniform(device: GPUDevice, content: Float32Array<ArrayBuffer>): GPUBuffer {

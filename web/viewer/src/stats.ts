@@ -1,6 +1,6 @@
 /** What runs, and how fast. */
 import type { Backend, Form, Precision } from "./device";
-import type { Running, StageTimes } from "./protocol";
+import type { FrameTimes, Running, StageTimes } from "./protocol";
 
 export interface StatsReport {
   /** Null until the model has started. */
@@ -11,10 +11,17 @@ export interface StatsReport {
   /** Size of the model's picture, in pixels. */
   readonly width: number;
   readonly height: number;
+  /**
+   * PSNR of the first frame against the scene's poster, in dB: what was computed here against what
+   * torch computed for the same camera. Null where they could not be compared.
+   */
+  readonly check: number | null;
   /** Frames drawn since the page was opened. */
   readonly frames: number;
   /** Of the newest frame, from the camera to the finished picture on the screen's canvas. */
   readonly milliseconds: number | null;
+  /** Medians over the last frames of the parts of a frame; null before the first. */
+  readonly parts: FrameTimes | null;
   /**
    * Of the newest frame, on the graphics card by its own clock; null without `?timings=on`, for
    * whole graphs, and where the card has no clock.
@@ -28,25 +35,27 @@ export interface StatsReport {
 }
 
 const SECOND = 1000; // milliseconds
+const LAST = 31; // frames: half a second at 60 a second, and odd, so the median is one of them
 
 export class Stats {
   #running: Running | null = null;
   #frames = 0;
-  #milliseconds: number | null = null;
+  #costs: readonly FrameTimes[] = [];
   #stages: StageTimes | null = null;
-  #times: number[] = [];
+  #times: readonly number[] = [];
 
   started(running: Running): void {
     this.#running = running;
     this.#stages = null;
+    this.#costs = [];
     this.#times = [];
   }
 
-  /** A frame that took `milliseconds` is on the canvas at the time `now`, also in milliseconds. */
-  drawn(now: number, milliseconds: number, stages: StageTimes | null = null): void {
+  /** A frame that cost `times` is on the canvas at the time `now`, in milliseconds. */
+  drawn(now: number, times: FrameTimes, stages: StageTimes | null = null): void {
     this.#frames++;
     this.#stages = stages;
-    this.#milliseconds = milliseconds;
+    this.#costs = [...this.#costs.slice(1 - LAST), times];
     this.#times = [...this.#times.filter((time) => now - time < SECOND), now];
   }
 
@@ -59,8 +68,10 @@ export class Stats {
       adapter: this.#running?.adapter ?? null,
       width: model?.width ?? 0,
       height: model?.height ?? 0,
+      check: this.#running?.check ?? null,
       frames: this.#frames,
-      milliseconds: this.#milliseconds,
+      milliseconds: this.#costs.at(-1)?.total ?? null,
+      parts: medians(this.#costs),
       stages: this.#stages,
       fps: this.#fps(),
     };
@@ -71,4 +82,20 @@ export class Stats {
     if (first === undefined || last === undefined || first === last) return null;
     return ((this.#times.length - 1) * SECOND) / (last - first);
   }
+}
+
+/** The median of each part, on its own; null of nothing. */
+export function medians(costs: readonly FrameTimes[]): FrameTimes | null {
+  if (costs.length === 0) return null;
+  const of = (part: keyof FrameTimes): number => {
+    const sorted = costs.map((cost) => cost[part]).sort((a, b) => a - b);
+    return sorted[Math.floor(sorted.length / 2)]!;
+  };
+  return {
+    run: of("run"),
+    submit: of("submit"),
+    present: of("present"),
+    wait: of("wait"),
+    total: of("total"),
+  };
 }

@@ -55,8 +55,8 @@ export class Tools {
     const session = this.session();
     if (session === null) return;
     const state = readState();
-    session.look = state.get(LOOK) === "depth" ? "depth" : "colour";
-    session.backdrop = parseBackdrop(state.get(BACKDROP) ?? "auto") ?? "auto";
+    session.setLook(state.get(LOOK) === "depth" ? "depth" : "colour");
+    session.setBackdrop(parseBackdrop(state.get(BACKDROP) ?? "auto") ?? "auto");
     this.update();
   }
 
@@ -89,7 +89,7 @@ export class Tools {
   #toggleDepth(): void {
     const session = this.session();
     if (session === null) return;
-    session.look = session.look === "depth" ? "colour" : "depth";
+    session.setLook(session.look === "depth" ? "colour" : "depth");
     writeState(LOOK, session.look === "depth" ? "depth" : null);
     closePopups();
     this.update();
@@ -120,7 +120,7 @@ export class Tools {
     const own: Backdrop[] = ["#ffffff", "#000000"].includes(hexOf(background)) ? [] : ["scene"];
     const named: readonly Backdrop[] = ["auto", ...own, "white", "black", "transparent"];
     const set = (backdrop: Backdrop): void => {
-      session.backdrop = backdrop;
+      session.setBackdrop(backdrop);
       writeState(BACKDROP, formatBackdrop(backdrop));
     };
     const rows = named.map((backdrop) => {

@@ -83,6 +83,7 @@ export class Viewer {
    * In norm units along the unit ray; null where nothing is.
    */
   depthAt(x: number, y: number): Promise<number | null> {
+    if (this.#worker === null) return Promise.resolve(null);
     const id = this.#questionCount++;
     return new Promise((resolve) => {
       this.#probes.set(id, resolve);
@@ -90,8 +91,9 @@ export class Viewer {
     });
   }
 
-  /** Draw this camera and hand back the picture. */
+  /** Draw this camera and hand back the picture: in colour, whatever is looked at. */
   capture(pose: CameraPose): Promise<Picture> {
+    if (this.#worker === null) return Promise.reject(new Error("nothing is drawn any more"));
     const id = this.#questionCount++;
     return new Promise((resolve, reject) => {
       this.#captures.set(id, { pose, resolve, reject });
@@ -115,6 +117,24 @@ export class Viewer {
     return this.#stats.report();
   }
 
+  /** Draw no more, and free what the worker holds; open captures fail, open probes answer null. */
+  close(): void {
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#answerProbes();
+    this.#failCaptures("the picture was closed");
+  }
+
+  #answerProbes(): void {
+    for (const answer of this.#probes.values()) answer(null);
+    this.#probes.clear();
+  }
+
+  #failCaptures(reason: string): void {
+    for (const { reject } of this.#captures.values()) reject(new Error(reason));
+    this.#captures.clear();
+  }
+
   #post(message: ToWorker, transfer: Transferable[] = []): void {
     this.#worker?.postMessage(message, transfer);
   }
@@ -128,12 +148,13 @@ export class Viewer {
     const { canvas, size } = this.surface.renew();
     const { backend, precision, form, verbose, timings } = this.options;
     const preference = { backend: this.#wasmOnly ? ("wasm" as const) : backend, precision, form };
-    const { models } = this.manifest;
+    const { models, envelope } = this.manifest;
     const { base, dropped } = this.scene;
     const place = { base, dropped };
-    this.#post({ kind: "start", canvas, size, place, models, preference, verbose, timings }, [
-      canvas,
-    ]);
+    this.#post(
+      { kind: "start", canvas, size, place, models, envelope, preference, verbose, timings },
+      [canvas],
+    );
     if (this.#paused) this.#post({ kind: "pause", paused: true });
     if (this.#look !== "colour") this.#post({ kind: "look", look: this.#look });
     if (this.#pose !== null) this.#post({ kind: "show", pose: this.#pose });
@@ -151,7 +172,7 @@ export class Viewer {
         this.listener.running(message.running);
         break;
       case "drawn":
-        this.#stats.drawn(performance.now(), message.milliseconds, message.stages);
+        this.#stats.drawn(performance.now(), message.times, message.stages);
         this.listener.drawn();
         break;
       case "captured":
@@ -184,8 +205,7 @@ export class Viewer {
   #recover(failure: Extract<FromWorker, { kind: "failed" }>): void {
     this.#worker?.terminate();
     this.#worker = null;
-    for (const answer of this.#probes.values()) answer(null);
-    this.#probes.clear();
+    this.#answerProbes();
     const healthySeconds = Math.max(0, (performance.now() - this.#runningSince) / 1000);
     const step = recover({ ...failure, restarts: this.#restarts, healthySeconds });
     if (step.kind === "give up") return this.#giveUp(failure.trouble);
@@ -197,9 +217,7 @@ export class Viewer {
   }
 
   #giveUp(trouble: TroubleParts): void {
-    for (const { reject } of this.#captures.values())
-      reject(new Error(`${trouble.thing}: ${trouble.given}`));
-    this.#captures.clear();
+    this.#failCaptures(`${trouble.thing}: ${trouble.given}`);
     this.listener.failed(trouble);
   }
 }

@@ -2,7 +2,7 @@
  * The worker: downloads, runs and draws. The page itself only says which camera.
  *
  *     start -> adapter, plan -> runtime and weights -> engine -> renderer
- *     then show, capture, resize, pause
+ *     then show, rest, look, capture, probe, resize, pause
  *
  * One worker lives as long as its graphics device. It reports its first failure and draws nothing
  * after it; what comes next is for the page to decide (recovery.ts).
@@ -12,7 +12,7 @@ import { checkDigest, open, readExactly } from "./download";
 import { FrameLoop } from "./frame_loop";
 import { factsOf, findAdapter, openDevice } from "./gpu";
 import type { BundleFile, CameraPose } from "./manifest";
-import type { FromWorker, Phase, Size, Start, ToWorker } from "./protocol";
+import type { FromWorker, Look, Phase, Size, Start, ToWorker } from "./protocol";
 import { createRenderer, type Renderer } from "./renderer";
 import { contentsFrom, filesToRun, type RuntimeFiles, runtimeFiles, startEngine } from "./runtime";
 import { fileUrl, type Place } from "./scene";
@@ -55,7 +55,13 @@ scope.onmessage = ({ data }) => {
       loop.insist(() => capture(data.id, data.pose)).catch(fail);
       break;
     case "probe":
-      scope.postMessage({ kind: "probed", id: data.id, depth: null });
+      loop.enqueue(() => probe(data.id, data.x, data.y)).catch(fail);
+      break;
+    case "rest":
+      loop.rest();
+      break;
+    case "look":
+      loop.enqueue(async () => lookAt(data.look)).catch(fail);
       break;
     case "resize":
       size = data.size;
@@ -85,11 +91,11 @@ async function start(message: Start): Promise<void> {
     device: onCard ? await watched(adapter, message.timings) : null,
     verbose: message.verbose,
   });
-  renderer = createRenderer(message.canvas, engine, model);
+  renderer = createRenderer(message.canvas, engine, model, message.envelope);
   phase = "run";
   scope.postMessage({
     kind: "running",
-    running: { backend: chosen, model, form, adapter: facts?.name ?? null },
+    running: { backend: chosen, model, form, adapter: facts?.name ?? null, check: null },
   });
 }
 
@@ -128,10 +134,21 @@ async function watched(adapter: GPUAdapter, timings: boolean): Promise<GPUDevice
   return device;
 }
 
-async function draw(pose: CameraPose): Promise<void> {
-  const began = performance.now();
-  const stages = await renderer!.render(pose, size);
-  scope.postMessage({ kind: "drawn", milliseconds: performance.now() - began, stages });
+/** Resolves to whether the picture is as good as it gets: with one model it always is. */
+async function draw(pose: CameraPose): Promise<boolean> {
+  const cost = await renderer!.render(pose, size);
+  scope.postMessage({ kind: "drawn", ...cost });
+  return true;
+}
+
+function lookAt(look: Look): void {
+  renderer?.look(look);
+  renderer?.redraw(size);
+}
+
+async function probe(id: number, x: number, y: number): Promise<void> {
+  const depth = (await renderer?.depthAt(x, y)) ?? null;
+  scope.postMessage({ kind: "probed", id, depth });
 }
 
 async function capture(id: number, pose: CameraPose): Promise<void> {

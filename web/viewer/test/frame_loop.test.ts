@@ -8,11 +8,12 @@ function slowRenderer() {
   let finish: (() => void) | null = null;
   let most = 0;
   let running = 0;
-  const render = async (pose: number): Promise<void> => {
+  const render = async (pose: number): Promise<boolean> => {
     started.push(pose);
     most = Math.max(most, ++running);
     await new Promise<void>((resolve) => (finish = resolve));
     running--;
+    return true;
   };
   const end = async (): Promise<void> => {
     finish?.();
@@ -114,9 +115,65 @@ describe("FrameLoop", () => {
 
   it("treats a failing job like a failing frame", async () => {
     const failed = vi.fn();
-    const loop = new FrameLoop(async () => {}, failed);
+    const loop = new FrameLoop(async () => true, failed);
     const job = loop.enqueue(() => Promise.reject(new Error("device lost")));
     await expect(job).rejects.toThrow("device lost");
     expect(failed).toHaveBeenCalledOnce();
+  });
+
+  describe("at rest", () => {
+    /** Rendered poses; a resting one is marked, and only that is as good as it gets. */
+    function roughRenderer() {
+      const seen: string[] = [];
+      const render = async (pose: string, resting: boolean): Promise<boolean> => {
+        seen.push(resting ? `${pose} resting` : pose);
+        await settle();
+        return resting;
+      };
+      return { seen, loop: new FrameLoop(render, never) };
+    }
+    const settled = async (): Promise<void> => {
+      for (let k = 0; k < 6; k++) await settle();
+    };
+
+    it("renders the last pose once more where that helps, and only once", async () => {
+      const { seen, loop } = roughRenderer();
+      loop.show("a");
+      await settled();
+      loop.rest();
+      loop.rest();
+      await settled();
+      expect(seen).toEqual(["a", "a resting"]);
+    });
+
+    it("waits for a frame in flight, and forgets it for a newer one", async () => {
+      const { seen, loop } = roughRenderer();
+      loop.show("a");
+      loop.rest();
+      await settled();
+      loop.show("b");
+      loop.show("c");
+      await settled();
+      expect(seen).toEqual(["a", "a resting", "b", "c"]);
+    });
+
+    it("never covers a job's picture with an older one", async () => {
+      const { seen, loop } = roughRenderer();
+      loop.show("a");
+      void loop.insist(async () => void seen.push("job"));
+      loop.rest();
+      await settled();
+      expect(seen).toEqual(["a", "job"]);
+    });
+
+    it("renders nothing again that was as good as it gets", async () => {
+      const { render, started, end } = slowRenderer();
+      const loop = new FrameLoop(render, never);
+      loop.show(1);
+      await end();
+      loop.rest();
+      await end();
+      expect(started).toEqual([1]);
+    });
   });
 });

@@ -4,6 +4,7 @@ import { progressText, infoText } from "../src/hud";
 import { premultiply, straighten } from "../src/present_2d";
 import { luminance } from "../src/backdrop";
 import { surfaceSize } from "../src/stage";
+import type { FrameTimes } from "../src/protocol";
 import { Stats } from "../src/stats";
 import { MANIFEST } from "./manifests";
 
@@ -52,7 +53,24 @@ it("luminance is WCAG's", () => {
   expect(luminance([0.5, 0.5, 0.5])).toBeCloseTo(0.214, 4); // sRGB's own mid grey
 });
 
+/** Of a frame of `total` milliseconds, of which `run` were ONNX Runtime's. */
+const cost = (total: number, run = total): FrameTimes => ({
+  run,
+  submit: 0,
+  present: total - run,
+  wait: 0,
+  total,
+});
+
 describe("figures", () => {
+  it("are medians of each part, over the last frames", () => {
+    const stats = new Stats();
+    expect(stats.report().parts).toBeNull();
+    for (let k = 0; k < 31; k++) stats.drawn(k, cost(500, 400)); // forgotten by then
+    for (let k = 0; k < 31; k++) stats.drawn(k, cost(10 + k, k % 2 === 0 ? 4 : 6));
+    expect(stats.report().parts).toEqual({ run: 4, submit: 0, present: 21, wait: 0, total: 25 });
+  });
+
   it("count frames over the last second of drawing only", () => {
     const stats = new Stats();
     expect(infoText(stats.report())).toBe("");
@@ -61,20 +79,22 @@ describe("figures", () => {
       model: MANIFEST.models[0]!,
       form: "split",
       adapter: "a card",
+      check: 57.5,
     });
-    for (const now of [0, 5000, 5020, 5040, 5060]) stats.drawn(now, 8.25);
-    expect(stats.report()).toMatchObject({ frames: 5, fps: 50, milliseconds: 8.25 });
+    for (const now of [0, 5000, 5020, 5040, 5060]) stats.drawn(now, cost(8.25));
+    expect(stats.report()).toMatchObject({ frames: 5, fps: 50, milliseconds: 8.25, check: 57.5 });
     expect(infoText(stats.report())).toBe("WebGPU · 64 × 32 · fp32 · 8.3 ms · 50 fps");
   });
 
   it("show no rate for a single frame", () => {
     const stats = new Stats();
-    stats.started({ backend: "wasm", model: MANIFEST.models[0]!, form: "graph", adapter: null });
-    stats.drawn(0, 2042.3);
+    const model = MANIFEST.models[0]!;
+    stats.started({ backend: "wasm", model, form: "graph", adapter: null, check: null });
+    stats.drawn(0, cost(2042.3));
     expect(infoText(stats.report())).toBe("WebAssembly · 64 × 32 · fp32 · 2042 ms");
   });
 
   it("name progress in megabytes", () => {
-    expect(progressText(12_340_000, 34_560_000)).toBe("12.3 of 34.6 MB");
+    expect(progressText(12_340_000, 34_560_000)).toBe("12.3 of 34.6 MB · 35 %");
   });
 });

@@ -14,7 +14,7 @@ import { HOME } from "./envelope";
 
 /** The same numbers in every run, evenly in [0, 1). */
 function* random(seed = 1): Generator<number, never> {
-  for (let x = seed; ; ) yield (x = (x * 16807) % 2147483647) / 2147483647;
+  for (let x = seed; ;) yield (x = (x * 16807) % 2147483647) / 2147483647;
 }
 
 function* views(count: number): Generator<Orbit> {
