@@ -72,13 +72,16 @@ export interface Label {
   readonly detail: string;
 }
 
-export function labelOf({ name, quality }: Manifest, running: Running): Label {
+/** `named`: also by the scene, where the other picture shows another one. */
+export function labelOf({ name, quality }: Manifest, running: Running, named: boolean): Label {
   const { model, backend } = running;
   const psnr = quality.student_psnr_truth ?? quality.student_psnr_teacher;
   const detail = [megabytesText(modelBytes(running))];
   if (psnr !== null) detail.push(decibelsText(psnr));
   return {
-    title: `${name} · ${model.student} · ${model.precision} · ${backendName(backend)}`,
+    title: [...(named ? [name] : []), model.student, model.precision, backendName(backend)].join(
+      " · ",
+    ),
     detail: detail.join(" · "),
   };
 }

@@ -8,7 +8,7 @@
  */
 import { dividerAfter, type Label, labelOf, sameProportions } from "./compare";
 import { element, made } from "./dom";
-import type { CameraPose } from "./manifest";
+import type { CameraPose, Manifest } from "./manifest";
 import type { Options } from "./options";
 import type { Look, Running } from "./protocol";
 import type { Scene } from "./scene";
@@ -38,13 +38,14 @@ export class Comparison {
   readonly #first = made("p", "", { className: "side first" });
   readonly #second = made("p", "", { className: "side second" });
   readonly #over = new AbortController();
+  readonly #named: boolean;
   #percent = MIDDLE;
 
   /** `failed` hears why there is no second picture; it then has to close this. */
   constructor(
     scene: Scene,
     options: Options,
-    first: Label,
+    first: Scene & { readonly running: Running | null },
     failed: (trouble: TroubleParts) => void,
     note: (text: string) => void,
   ) {
@@ -53,7 +54,8 @@ export class Comparison {
     holder.hidden = this.#divider.hidden = false;
     document.documentElement.toggleAttribute("data-compare", true);
     this.#picture.append(this.#first, this.#second);
-    say(this.#first, first);
+    this.#named = first.manifest !== manifest;
+    this.firstIs(first.manifest, first.running);
     say(this.#second, { title: manifest.name, detail: "loading" });
     this.#stage = new Stage(holder, manifest, null, (size) => this.#viewer.resize(size));
     this.#viewer = new Viewer(scene, options, this.#stage, {
@@ -62,7 +64,7 @@ export class Comparison {
           title: manifest.name,
           detail: received < total ? `${Math.floor((100 * received) / total)} %` : "starting",
         }),
-      running: (running: Running) => this.#name(labelOf(manifest, running)),
+      running: (running) => this.#name(labelOf(manifest, running, this.#named)),
       drawn: () => {},
       note,
       failed,
@@ -88,8 +90,10 @@ export class Comparison {
   }
 
   /** The first picture is drawn by something else now. */
-  firstIs(label: Label): void {
-    say(this.#first, label);
+  firstIs(manifest: Manifest, running: Running | null): void {
+    const { name } = manifest;
+    const label = running === null ? null : labelOf(manifest, running, this.#named);
+    say(this.#first, label ?? { title: name, detail: "loading" });
   }
 
   /** End the second worker, and show the first picture whole. */

@@ -25,7 +25,7 @@ export async function sceneFrom(files: Files): Promise<Scene> {
   const addresses = [...unpacked]
     .filter(([path]) => path.startsWith(root))
     .map(([path, content]) => [path.slice(root.length), URL.createObjectURL(content)] as const);
-  return { manifest, base: location.href, dropped: Object.fromEntries(addresses) };
+  return { manifest, base: "", dropped: Object.fromEntries(addresses) };
 }
 
 /** Give the memory of a dropped scene back; no other scene has any. */

@@ -5,7 +5,7 @@
  *                    comparison: a second viewer, which hears the same poses
  */
 import { type Backdrop, colourOf, onSchemeChange, paint } from "./backdrop";
-import { type Label, labelOf, optionsFor, parseOther } from "./compare";
+import { optionsFor, parseOther } from "./compare";
 import { checkProportions, Comparison } from "./comparison";
 import { element } from "./dom";
 import { forget } from "./drop";
@@ -160,7 +160,8 @@ export class Session {
       checkProportions(this.scene, scene);
       const options = optionsFor(other, this.options);
       const note = (text: string): void => this.messages.note(text);
-      this.#comparison = new Comparison(scene, options, this.#label, failed, note);
+      const first = { ...this.scene, running: this.running };
+      this.#comparison = new Comparison(scene, options, first, failed, note);
     } catch (error) {
       return failed(partsOf(error, "comparing"));
     }
@@ -181,15 +182,10 @@ export class Session {
     forget(this.scene);
   }
 
-  get #label(): Label {
-    if (this.running !== null) return labelOf(this.manifest, this.running);
-    return { title: this.manifest.name, detail: "" };
-  }
-
   #runs(running: Running): void {
     this.running = running;
     this.hud.running(running);
-    this.#comparison?.firstIs(this.#label);
+    this.#comparison?.firstIs(this.manifest, running);
     this.listener.changed();
   }
 
