@@ -1,31 +1,33 @@
-/**
- * What lies around the picture: its name, the poster and progress while loading, the line of
- * figures, the buttons.
- */
+/** What stands around the picture: its name, the poster and progress while loading, a line of figures. */
+import { element } from "./dom";
 import type { Running } from "./protocol";
 import type { StatsReport } from "./stats";
 
+export { element } from "./dom";
+
 const MEGABYTE = 1e6;
 const BACKENDS = { webgpu: "WebGPU", wasm: "WebAssembly" } as const;
+const SLOW = 5000; // milliseconds
 
-/** The element with this id, which index.html has. */
-export function element<Kind extends HTMLElement = HTMLElement>(id: string): Kind {
-  const found = document.getElementById(id);
-  if (found === null) throw new Error(`index.html has no #${id}`);
-  return found as Kind;
-}
+/** "WebGPU" */
+export const backendName = (backend: keyof typeof BACKENDS): string => BACKENDS[backend];
 
-/** "12.3 of 34.5 MB" */
+/** "12.3 of 34.5 MB · 36 %" */
 export function progressText(received: number, total: number): string {
-  return `${(received / MEGABYTE).toFixed(1)} of ${(total / MEGABYTE).toFixed(1)} MB`;
+  const percent = Math.floor((100 * received) / total);
+  return `${(received / MEGABYTE).toFixed(1)} of ${(total / MEGABYTE).toFixed(1)} MB · ${percent} %`;
 }
+
+/** "8.3 ms", "243 ms" */
+export const millisecondsText = (milliseconds: number): string =>
+  `${milliseconds.toFixed(milliseconds < 100 ? 1 : 0)} ms`;
 
 /** "WebGPU · 800 × 800 · fp16 · 8.3 ms · 60 fps" */
 export function infoText(stats: StatsReport): string {
   if (stats.backend === null) return "";
   const { milliseconds, fps } = stats;
-  const parts = [BACKENDS[stats.backend], `${stats.width} × ${stats.height}`, stats.precision];
-  if (milliseconds !== null) parts.push(`${milliseconds.toFixed(milliseconds < 100 ? 1 : 0)} ms`);
+  const parts = [backendName(stats.backend), `${stats.width} × ${stats.height}`, stats.precision];
+  if (milliseconds !== null) parts.push(millisecondsText(milliseconds));
   if (fps !== null) parts.push(`${fps.toFixed(0)} fps`);
   return parts.join(" · ");
 }
@@ -35,13 +37,22 @@ export class Hud {
   readonly #bar = element("progress");
   readonly #barText = element("progress-text");
   readonly #info = element("info");
+  readonly #poster = element<HTMLImageElement>("poster");
   #infoDue = false;
+  #slow = 0;
 
   /** Name the page and, unless `poster` is null, show that picture until the first frame. */
   open(name: string, poster: URL | null): void {
     element("name").textContent = name;
     document.title = `${name} · Pocketfield`;
-    if (poster !== null) element<HTMLImageElement>("poster").src = poster.href;
+    this.#root.dataset["state"] = "loading";
+    delete this.#root.dataset["drawn"];
+    delete this.#root.dataset["touched"];
+    this.progress(0, 1);
+    this.#barText.textContent = "";
+    this.#poster.onerror = () => this.#poster.removeAttribute("src"); // better none than a broken one
+    if (poster === null) this.#poster.removeAttribute("src");
+    else this.#poster.src = poster.href;
   }
 
   /** Bytes received; the poster sharpens as they come in. */
@@ -49,7 +60,12 @@ export class Hud {
     const fraction = received / total;
     this.#root.style.setProperty("--loaded", fraction.toFixed(3));
     this.#bar.setAttribute("aria-valuenow", String(Math.round(100 * fraction)));
-    this.#barText.textContent = fraction < 1 ? progressText(received, total) : "Starting…";
+    this.#say(fraction < 1 ? progressText(received, total) : "Starting…");
+    if (fraction < 1) return;
+    this.#slow = window.setTimeout(
+      () => this.#say("Still starting. Only the first time takes this long."),
+      SLOW,
+    );
   }
 
   /** The model has started; the first frame may still take a moment, while shaders are compiled. */
@@ -59,7 +75,9 @@ export class Hud {
 
   /** A frame is on the canvas. */
   drawn(report: () => StatsReport): void {
+    window.clearTimeout(this.#slow);
     this.#root.dataset["state"] = "ready";
+    this.#root.dataset["drawn"] = "";
     if (this.#infoDue) return;
     this.#infoDue = true; // figures that change sixty times a second cannot be read
     window.setTimeout(() => {
@@ -70,6 +88,7 @@ export class Hud {
 
   /** Nothing more will come. */
   failed(): void {
+    window.clearTimeout(this.#slow);
     this.#root.dataset["state"] = "failed";
   }
 
@@ -77,24 +96,9 @@ export class Hud {
   touched(): void {
     this.#root.dataset["touched"] = "";
   }
-}
 
-/** The buttons in the corner: back to the start, full screen where there is such a thing, help. */
-export function attachButtons(reset: () => void): void {
-  element("reset").addEventListener("click", reset);
-  const help = element<HTMLDialogElement>("help");
-  element("help-button").addEventListener("click", () => help.showModal());
-  help.addEventListener("click", () => help.close());
-  document.addEventListener("keydown", ({ key }) => {
-    if (key === "?" && !help.open) help.showModal();
-  });
-  const full = element("fullscreen");
-  full.hidden = !document.fullscreenEnabled;
-  full.addEventListener("click", () => {
-    const change =
-      document.fullscreenElement === null
-        ? document.documentElement.requestFullscreen()
-        : document.exitFullscreen();
-    change.catch(() => (full.hidden = true)); // a page that embeds this one can forbid it
-  });
+  #say(text: string): void {
+    window.clearTimeout(this.#slow);
+    this.#barText.textContent = text;
+  }
 }

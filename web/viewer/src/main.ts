@@ -1,38 +1,48 @@
 /**
  * The page: puts the parts together.
  *
- *     address -> options, scene -> stage + viewer (worker) <- poses <- steering
+ *     address -> options -> scene   -> session (picture, steering) <- tools (buttons, keys)
+ *                        -> gallery, where there is none but scenes/index.json
+ *     dropped files      -> scene   -> session in the last one's place
  */
 import "./style.css";
+import "./chrome.css";
+import "./panels.css";
 
-import { attachButtons, element, Hud } from "./hud";
-import type { CameraPose } from "./manifest";
+import { element, made } from "./dom";
+import { type Files, sceneFrom } from "./drop";
+import { attachDropZone, chooseFiles } from "./drop_zone";
+import { attachEmbed, guardWheel } from "./embed";
+import { linkBack, loadGallery, showGallery } from "./gallery";
+import { Hud } from "./hud";
 import { Messages } from "./message";
 import { isolate, keepOffline } from "./offline";
 import { askedPose, type Options, parseOptions } from "./options";
-import { addressOf, loadScene, type Scene } from "./scene";
-import { Stage } from "./stage";
-import { Steering } from "./steering";
+import { loadScene, type Scene } from "./scene";
+import { Session } from "./session";
+import { Tools } from "./tools";
 import { partsOf, Trouble, type TroubleParts } from "./trouble";
-import { Viewer } from "./viewer";
 
+const page = new URL(location.href);
 const hud = new Hud();
-const messages = new Messages(element("message"));
-
-function failed(trouble: TroubleParts): void {
-  hud.failed();
-  messages.error(trouble);
-}
+const messages = new Messages();
+let session: Session | null = null;
+const tools = new Tools(() => session, messages);
 
 async function open(): Promise<void> {
-  const options = parseOptions(new URLSearchParams(location.search));
-  if (!options.ui) document.documentElement.dataset["ui"] = "off";
+  const options = parseOptions(page.searchParams);
+  const { dataset } = document.documentElement;
+  if (!options.ui) dataset["ui"] = "off";
+  if (options.embed) dataset["embed"] = "";
+  if (options.embed) guardWheel();
+  else acceptFiles(options);
   checkBrowser();
   await isolate(options.threads, (text) => messages.note(text));
-  const scene = await loadScene(options.scene, new URL(location.href));
-  const asked = askedPose(options, scene.manifest);
-  hud.open(scene.manifest.name, asked === null ? addressOf(scene.manifest.poster, scene) : null);
-  show(scene, options, asked);
+  const scene = await sceneOrGallery(options);
+  if (scene === null) return;
+  show(scene, options);
+  if (options.compare !== null) void session?.compare(options.compare);
+  if (options.scene?.startsWith("scenes/")) await attachGallery(options.scene);
 }
 
 function checkBrowser(): void {
@@ -45,71 +55,100 @@ function checkBrowser(): void {
   );
 }
 
-/** Start drawing, and let the visitor move. */
-function show(scene: Scene, options: Options, asked: CameraPose | null): void {
-  const { manifest } = scene;
-  const { promise: ready, resolve, reject } = deferred();
-  const stage = new Stage(element("picture"), manifest, (size) => viewer.resize(size));
-  const viewer = new Viewer(scene, options, stage, {
-    progress: (received, total) => hud.progress(received, total),
-    running: (running) => hud.running(running),
-    drawn: () => {
-      hud.drawn(() => viewer.stats());
-      resolve();
-    },
-    note: (text) => messages.note(text),
-    failed: (trouble) => {
-      reject(new Error(`${trouble.thing}: ${trouble.given}`));
-      failed(trouble);
-    },
+/** The scene that is asked for, or the one beside the page; null where the gallery is shown. */
+async function sceneOrGallery({ scene }: Options): Promise<Scene | null> {
+  if (scene !== null) return loadScene(scene, page);
+  try {
+    return await loadScene("scene/", page);
+  } catch (error) {
+    const entries = await loadGallery(page).catch(() => null);
+    if (entries === null) throw error;
+    showGallery(entries, page);
+    return null;
+  }
+}
+
+/** Show `scene` in place of the last one. */
+function show(scene: Scene, options: Options): void {
+  const asked = askedPose(options, scene.manifest);
+  tools.close();
+  session?.close();
+  messages.clear();
+  element("gallery").hidden = true;
+  const shown = new Session(scene, options, asked, hud, messages, {
+    changed: () => tools.update(),
+    failed: (trouble) => session === shown && failed(trouble),
   });
-  const steering = new Steering(viewer.manifest, asked, {
-    moved: (pose) => viewer.show(pose),
-    rested: () => viewer.rest(),
-    touched: () => hud.touched(),
-  });
-  attachButtons(() => steering.reset());
-  pauseWhileUnseen(viewer);
-  void ready.then(
+  session = shown;
+  tools.follow();
+  if (options.embed) attachEmbed(scene.manifest.name);
+  void shown.ready.then(
     () => keepOffline(options),
     () => {},
   );
   window.pocketfield = {
-    ready,
-    manifest,
-    camera: () => steering.camera,
-    frame: (pose) => viewer.capture(pose),
-    look: (look) => viewer.look(look),
-    depthAt: (x, y) => viewer.depthAt(x, y),
-    stats: () => viewer.stats(),
+    ready: shown.ready,
+    manifest: scene.manifest,
+    camera: () => shown.camera,
+    frame: (pose) => shown.capture(pose),
+    look: (look) => shown.setLook(look),
+    depthAt: (x, y) => shown.depthAt(x, y),
+    stats: () => shown.stats(),
   };
 }
 
-/** No frame is drawn while the page is hidden or scrolled out of sight. */
-function pauseWhileUnseen(viewer: Viewer): void {
-  let onScreen = true;
-  const update = (): void => viewer.pause(document.hidden || !onScreen);
-  document.addEventListener("visibilitychange", update);
-  new IntersectionObserver(([entry]) => {
-    onScreen = entry?.isIntersecting ?? true;
-    update();
-  }).observe(element("picture"));
+/** The way back, and the other scenes to compare with. Where there is no gallery: neither. */
+async function attachGallery(path: string): Promise<void> {
+  const entries = await loadGallery(page).catch(() => []);
+  if (entries.length === 0) return;
+  const back = element<HTMLAnchorElement>("back");
+  back.href = linkBack(page);
+  back.hidden = document.documentElement.dataset["embed"] !== undefined;
+  tools.neighbours = entries.filter((entry) => entry.path !== path);
+  tools.update();
 }
 
-function deferred(): {
-  promise: Promise<void>;
-  resolve: () => void;
-  reject: (error: Error) => void;
-} {
-  let resolve = (): void => {};
-  let reject = (_: Error): void => {};
-  const promise = new Promise<void>((yes, no) => ([resolve, reject] = [yes, no]));
-  promise.catch(() => {}); // whoever waits hears of it; the page itself has said so already
-  return { promise, resolve, reject };
+/** Scenes from the visitor's own files. */
+function acceptFiles(options: Options): void {
+  const opened = (files: Promise<Files>): void => void openFiles(files, options);
+  attachDropZone(opened);
+  element("open-files").addEventListener("click", () => chooseFiles(false, opened));
+  element("open-folder").addEventListener("click", () => chooseFiles(true, opened));
 }
 
-window.addEventListener("error", (event) =>
-  failed(partsOf(event.error ?? event.message, "the page")),
-);
-window.addEventListener("unhandledrejection", (event) => failed(partsOf(event.reason, "the page")));
+/** What is shown stays where the files are no scene. */
+async function openFiles(files: Promise<Files>, options: Options): Promise<void> {
+  try {
+    const scene = await sceneFrom(await files);
+    element<HTMLDialogElement>("help").close();
+    show(scene, { ...options, pose: null, reference: null, compare: null });
+  } catch (error) {
+    element<HTMLDialogElement>("help").close();
+    const trouble = partsOf(error, "opening the files");
+    if (document.documentElement.dataset["state"] === "failed") failed(trouble);
+    else messages.error(trouble, "action");
+  }
+}
+
+function failed(trouble: TroubleParts): void {
+  hud.failed();
+  const choose = made("button", "Open a scene of your own…", {
+    type: "button",
+    onclick: () => element<HTMLDialogElement>("help").showModal(),
+  });
+  messages.error(trouble, "scene", [choose]);
+}
+
+/** Where there is a picture it stays. */
+function wentWrong(error: unknown): void {
+  const trouble = partsOf(error, "the page");
+  if (document.documentElement.dataset["state"] === "ready") messages.error(trouble, "action");
+  else failed(trouble);
+}
+
+window.addEventListener("error", ({ error, message }) => {
+  // A layout that takes two rounds is no fault, but browsers report it like one.
+  if (!message.startsWith("ResizeObserver loop")) wentWrong(error ?? message);
+});
+window.addEventListener("unhandledrejection", ({ reason }) => wentWrong(reason));
 open().catch((error: unknown) => failed(partsOf(error, "opening the page")));

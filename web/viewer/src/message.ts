@@ -1,50 +1,63 @@
-/** The one place where the page says that something is wrong. */
+/** The one place where the page says that something is wrong, or worth knowing. */
+import { element, made } from "./dom";
 import type { TroubleParts } from "./trouble";
 
 const NOTE_SECONDS = 8;
 
-export class Messages {
-  #timer = 0;
+/** `scene`: nothing can be shown. `action`: what was just asked for cannot be done. */
+export type Severity = "scene" | "action";
 
-  /** `element` is a live region: screen readers read out what appears in it. */
-  constructor(private readonly element: HTMLElement) {}
+const TITLES: Record<Severity, string> = {
+  scene: "Cannot show this scene",
+  action: "That did not work",
+};
+
+export class Messages {
+  readonly #box = element("message");
+  readonly #note = element("note"); // read out by screen readers when they have time
+  readonly #error = element("error"); // read out at once
+  #timer = 0;
 
   /** Something worth knowing, for a few seconds. An error stays where it is. */
   note(text: string): void {
-    if (this.element.dataset["kind"] === "error") return;
-    this.#show("note", [paragraph(text)]);
+    if (this.#box.dataset["kind"] === "error") return;
+    this.#box.dataset["kind"] = "note";
+    this.#note.replaceChildren(made("p", text));
     window.clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => this.#show("none", []), NOTE_SECONDS * 1000);
+    this.#timer = window.setTimeout(() => this.clear(), NOTE_SECONDS * 1000);
   }
 
-  /** What went wrong, for good. */
-  error({ thing, given, expected, remedy }: TroubleParts): void {
+  /** What went wrong, until somebody answers. `more` are further buttons. */
+  error(trouble: TroubleParts, severity: Severity, more: readonly HTMLButtonElement[] = []): void {
     window.clearTimeout(this.#timer);
-    const title = document.createElement("h2");
-    title.textContent = `Cannot show this scene: ${thing}`;
-    const parts = document.createElement("dl");
-    for (const [term, text] of [
+    const { thing, given, expected, remedy } = trouble;
+    const parts = [
       ["Given", given],
       ["Expected", expected],
       ["What to do", remedy],
-    ] as const) {
-      const name = document.createElement("dt");
-      const value = document.createElement("dd");
-      [name.textContent, value.textContent] = [term, text];
-      parts.append(name, value);
-    }
-    this.#show("error", [title, parts]);
+    ].flatMap(([term, text]) => [made("dt", term), made("dd", text)]);
+    const answer = severity === "scene" ? this.#retry() : this.#dismissal();
+    const buttons = made("div", [answer, ...more], { className: "buttons" });
+    this.#note.replaceChildren();
+    this.#box.dataset["kind"] = "error";
+    const title = made("h2", `${TITLES[severity]}: ${thing}`);
+    this.#error.replaceChildren(title, made("dl", parts), buttons);
     console.error(`${thing}: ${given}`);
   }
 
-  #show(kind: "none" | "note" | "error", content: readonly Node[]): void {
-    this.element.dataset["kind"] = kind;
-    this.element.replaceChildren(...content);
+  /** Nothing to say any more. */
+  clear(): void {
+    window.clearTimeout(this.#timer);
+    this.#box.dataset["kind"] = "none";
+    this.#note.replaceChildren();
+    this.#error.replaceChildren();
   }
-}
 
-function paragraph(text: string): HTMLParagraphElement {
-  const element = document.createElement("p");
-  element.textContent = text;
-  return element;
+  #retry(): HTMLButtonElement {
+    return made("button", "Try again", { type: "button", onclick: () => location.reload() });
+  }
+
+  #dismissal(): HTMLButtonElement {
+    return made("button", "Close", { type: "button", onclick: () => this.clear() });
+  }
 }

@@ -1,7 +1,7 @@
 /**
  * What the page's address may ask for.
  *
- *     ?scene=path/            folder of another bundle on the same host (default: scene/)
+ *     ?scene=path/            folder of another bundle on the same host (else scene/, or the gallery)
  *     ?backend=webgpu|wasm    WebGPU even on a software adapter | never WebGPU
  *     ?precision=fp32|fp16    only models of this precision
  *     ?form=graph|split       on WebGPU the whole ONNX graph | shaders around a network
@@ -22,7 +22,8 @@ import type { CameraPose, Manifest } from "./manifest";
 import { Trouble } from "./trouble";
 
 export interface Options extends Preference {
-  readonly scene: string;
+  /** Null: scene/, or a gallery. */
+  readonly scene: string | null;
   readonly pose: CameraPose | null;
   readonly reference: number | null;
   readonly compare: string | null;
@@ -44,7 +45,7 @@ export interface Options extends Preference {
 export function parseOptions(query: URLSearchParams): Options {
   const pose = query.get("pose");
   return {
-    scene: query.get("scene") ?? "scene/",
+    scene: query.get("scene"),
     backend: oneOf<Backend>(query, "backend", ["webgpu", "wasm"]),
     precision: oneOf<Precision>(query, "precision", ["fp32", "fp16"]),
     form: oneOf<Form>(query, "form", ["graph", "split"]),

@@ -23,6 +23,7 @@ export class Steering {
   readonly #motion: Motion;
   #pose: CameraPose;
   #before: number | null = null; // null: at rest, and no frame is due
+  #closed = false;
 
   /** Shows `asked`, or the scene's start, at once. */
   constructor(
@@ -51,12 +52,18 @@ export class Steering {
     this.#wake();
   }
 
+  /** Another scene is steered now: hands move nothing here any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
   #shown(): CameraPose {
     const { start, envelope } = this.manifest;
     return poseOf(this.#motion.shown, envelope.pivot, start.intrinsics);
   }
 
   #wake(): void {
+    if (this.#closed) return;
     this.listener.touched();
     if (this.#before !== null) return;
     this.#before = performance.now();
@@ -64,6 +71,7 @@ export class Steering {
   }
 
   #tick(now: number): void {
+    if (this.#closed) return;
     const seconds = (now - (this.#before ?? now)) / 1000; // can be a little before `wake`
     const moving = this.#motion.step(Math.min(Math.max(seconds, 0), 0.1));
     this.#before = moving ? now : null;

@@ -10,7 +10,7 @@ const parse = (query: string): ReturnType<typeof parseOptions> =>
 describe("parseOptions", () => {
   it("leaves the choice to the page where nothing is asked", () => {
     expect(parse("unknown=1")).toEqual({
-      scene: "scene/",
+      scene: null,
       backend: null,
       precision: null,
       form: null,

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 
 import { progressText, infoText } from "../src/hud";
 import { premultiply, straighten } from "../src/present_2d";
-import { luminance, surfaceSize } from "../src/stage";
+import { luminance } from "../src/backdrop";
+import { surfaceSize } from "../src/stage";
 import type { FrameTimes } from "../src/protocol";
 import { Stats } from "../src/stats";
 import { MANIFEST } from "./manifests";
@@ -94,6 +95,6 @@ describe("figures", () => {
   });
 
   it("name progress in megabytes", () => {
-    expect(progressText(12_340_000, 34_560_000)).toBe("12.3 of 34.6 MB");
+    expect(progressText(12_340_000, 34_560_000)).toBe("12.3 of 34.6 MB · 35 %");
   });
 });
