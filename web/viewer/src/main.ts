@@ -13,6 +13,7 @@ import { addressOf, loadScene, type Scene } from "./scene";
 import { Stage } from "./stage";
 import { Steering } from "./steering";
 import { partsOf, Trouble, type TroubleParts } from "./trouble";
+import { readState, VIEW } from "./view_state";
 import { Viewer } from "./viewer";
 
 const hud = new Hud();
@@ -29,7 +30,8 @@ async function open(): Promise<void> {
   checkBrowser();
   const scene = await loadScene(options.scene, new URL(location.href));
   const asked = askedPose(options, scene.manifest);
-  hud.open(scene.manifest.name, asked === null ? addressOf(scene.manifest.poster, scene) : null);
+  const elsewhere = asked !== null || readState().has(VIEW);
+  hud.open(scene.manifest.name, elsewhere ? null : addressOf(scene.manifest.poster, scene));
   show(scene, options, asked);
 }
 
@@ -61,11 +63,21 @@ function show(scene: Scene, options: Options, asked: CameraPose | null): void {
       failed(trouble);
     },
   });
-  const steering = new Steering(viewer.manifest, asked, {
-    moved: (pose) => viewer.show(pose),
-    rested: () => viewer.rest(),
-    touched: () => hud.touched(),
-  });
+  const { rotate } = options;
+  const steering = new Steering(
+    manifest,
+    { pose: asked, rotate },
+    {
+      moved: (pose) => viewer.show(pose),
+      rested: () => viewer.rest(),
+      touched: () => hud.touched(),
+      depthAt: (x, y) => viewer.depthAt(x, y),
+    },
+  );
+  void ready.then(
+    () => steering.start(),
+    () => {},
+  );
   attachButtons(() => steering.reset());
   pauseWhileUnseen(viewer);
   window.pocketfield = {

@@ -2,9 +2,10 @@ import { describe, expect, it } from "vitest";
 
 import { distance } from "../src/camera";
 import { Motion } from "../src/motion";
-import { ARC, HOME, RING } from "./envelope";
+import { STILL } from "../src/rates";
+import { ARC, HOME, IN_ARC, IN_RING } from "./envelope";
 
-const motion = (calm = false): Motion => new Motion(HOME, HOME, RING, calm);
+const motion = (calm = false): Motion => new Motion(HOME, HOME, IN_RING, calm);
 
 /** Steps until rest; throws where that does not come. */
 function settle(moving: Motion, seconds = 1 / 60): number {
@@ -26,7 +27,7 @@ describe("Motion", () => {
   it("takes the same path at any frame rate", () => {
     const ends = [10, 30, 240].map((rate) => {
       const moving = motion();
-      moving.fling(2, 0.3);
+      moving.release({ ...STILL, azimuth: 2, elevation: 0.3 });
       for (let k = 0; k < rate; k++) moving.step(1 / rate);
       return moving.shown;
     });
@@ -36,21 +37,21 @@ describe("Motion", () => {
 
   it("glides as far as speed times decay time", () => {
     const moving = motion();
-    moving.fling(3, 0);
+    moving.release({ ...STILL, azimuth: 3, elevation: 0 });
     settle(moving);
     expect(moving.shown.azimuth - HOME.azimuth).toBeCloseTo(3 * 0.35, 1);
   });
 
   it("glides by two radians at most, in the same direction", () => {
     const moving = motion();
-    moving.fling(300, 0);
+    moving.release({ ...STILL, azimuth: 300, elevation: 0 });
     settle(moving);
     expect(moving.shown.azimuth - HOME.azimuth).toBeCloseTo(6 * 0.35, 1);
   });
 
   it("stops gliding under a finger", () => {
     const moving = motion();
-    moving.fling(3, 0);
+    moving.release({ ...STILL, azimuth: 3, elevation: 0 });
     moving.step(1 / 60);
     moving.hold();
     const frames = settle(moving);
@@ -61,7 +62,7 @@ describe("Motion", () => {
   it("neither smooths nor glides when calm", () => {
     const moving = motion(true);
     moving.turn(0.5, 0);
-    moving.fling(3, 0);
+    moving.release({ ...STILL, azimuth: 3, elevation: 0 });
     moving.step(1 / 60);
     expect(moving.shown.azimuth).toBe(HOME.azimuth + 0.5);
     expect(moving.step(1 / 60)).toBe(false);
@@ -78,7 +79,7 @@ describe("Motion", () => {
   });
 
   it("goes back along the arc, never through the part that is left out", () => {
-    const wide = { ...ARC, azimuth: [0, 6] as const };
+    const wide = { ...IN_ARC, envelope: { ...ARC, azimuth: [0, 6] as const } };
     const moving = new Motion({ ...HOME, azimuth: 0.1 }, { ...HOME, azimuth: 5.9 }, wide, false);
     moving.reset();
     settle(moving);
@@ -86,14 +87,14 @@ describe("Motion", () => {
   });
 
   it("stays inside the envelope whatever is asked", () => {
-    const moving = new Motion(HOME, HOME, ARC, false);
+    const moving = new Motion(HOME, HOME, IN_ARC, false);
     moving.zoom(100);
     moving.pan(5, 5);
-    moving.fling(100, 100);
+    moving.release({ ...STILL, azimuth: 100, elevation: 100 });
     settle(moving);
     expect(moving.shown.azimuth).toBeLessThanOrEqual(4.1);
     expect(moving.shown.elevation).toBeLessThanOrEqual(1.2);
     expect(moving.shown.radius).toBe(1.5);
-    expect(moving.shown.focal).toBe(2);
+    expect(moving.shown.focal).toBe(6);
   });
 });
