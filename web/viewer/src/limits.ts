@@ -11,7 +11,7 @@
  * away the camera stands has no such give: past its end the focal length goes on.
  */
 import { type Aim, aimed, aimOf, isWhole, nearestDepth, type Orbit, unwoundOnto } from "./camera";
-import { clamp, type Limits, nearestAim, type Range, type Tangents } from "./framing";
+import { clamp, type Limits, nearestAim, type Range, room, type Tangents } from "./framing";
 
 /** From how far beyond the edge, in units of `GIVE`, to how far. */
 type Edge = (beyond: number) => number;
@@ -20,6 +20,7 @@ const GIVE = 0.05; // what the give comes close to if a hand pulls for ever
 const FARTHEST = 4; // times that: no pull counts for more, so a hand that turns back is felt soon
 const POLE = Math.PI / 2 - 0.005; // elevations stay below it, pulled or not
 const REMOTE = 2 / 3; // of the least radius: what is looked at stays nearer to the pivot
+const DEPTH = 3; // times as far before or behind it as it may lie aside
 
 const stop: Edge = () => 0;
 const bend: Edge = (beyond) => {
@@ -73,19 +74,38 @@ function shapedFocal(focal: number, range: Range, edge: Edge): number {
 
 function shapedAim(orbit: Orbit, limits: Limits, edge: Edge): Orbit {
   const aim = aimOf(orbit);
-  const aside = shapedAside(aim.aside, orbit, limits, edge);
-  const depth = boundedDepth({ ...aim, aside }, orbit.radius, REMOTE * limits.envelope.radius[0]);
+  // Pulled or not, there is the same room: that of the focal length at the edge.
+  const focal = clamp(orbit.focal, limits.focal);
+  const aside = shapedAside(aim.aside, { ...orbit, focal }, limits, edge);
+  const far = edge === unbend ? Infinity : remotest(focal, orbit.radius, limits);
+  const depth = boundedDepth({ aside, depth: aim.depth }, orbit.radius, far);
   return aside === aim.aside && depth === aim.depth ? orbit : aimed(orbit, { aside, depth });
 }
 
-function shapedAside(asked: Tangents, orbit: Orbit, limits: Limits, edge: Edge): Tangents {
-  const inside = nearestAim(asked, orbit.focal, orbit.radius, limits);
+function shapedAside(
+  asked: Tangents,
+  { focal, radius }: Orbit,
+  limits: Limits,
+  edge: Edge,
+): Tangents {
+  const inside = nearestAim(asked, focal, radius, limits);
   if (inside === asked) return asked;
   const away = [asked[0] - inside[0], asked[1] - inside[1]] as const;
   const beyond = Math.hypot(...away);
-  const give = GIVE / orbit.focal; // of the picture's height
+  const give = GIVE / focal; // of the picture's height
   const stretch = (give * edge(beyond / give)) / beyond;
   return [inside[0] + stretch * away[0], inside[1] + stretch * away[1]];
+}
+
+/**
+ * How far from the pivot what is looked at may lie: so far that details before and behind it stay in
+ * the middle while the camera turns, and back at the pivot where there is no room to look aside.
+ */
+function remotest(focal: number, radius: number, limits: Limits): number {
+  const [x, y] = room(focal, limits);
+  const aside = (radius * Math.hypot(x[1] - x[0], y[1] - y[0])) / 2;
+  const { radius: radii, target_spread } = limits.envelope;
+  return Math.min(REMOTE * radii[0], target_spread + DEPTH * aside);
 }
 
 const ROUNDING = 1e-9;
