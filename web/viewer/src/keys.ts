@@ -19,8 +19,8 @@ interface Action {
 }
 
 const action = (amount: { step: number; speed: number }, of: Partial<Rates>): Action => ({
-  step: rates((channel) => (of[channel] ?? 0) * amount.step),
-  speed: rates((channel) => (of[channel] ?? 0) * amount.speed),
+  step: rates((channel) => (of[channel] || 0) * amount.step),
+  speed: rates((channel) => (of[channel] || 0) * amount.speed),
 });
 
 /** x and y tell the arrows apart: to the right and downwards. */

@@ -23,7 +23,6 @@ const SPRING = 0.1; // seconds in which the goal comes back 63 % of the way to t
 const TRIP = 0.6; // seconds that a trip takes
 const REST = 5e-4; // see `distance`
 const BACK = 1e-5; // the same, of the spring
-const INSIDE = 1e-9; // the same, of rounding at the edge
 const STOPPED = 0.01; // radians, heights of the picture or log size per second
 const FASTEST = { turn: 6, pan: 4, zoom: 3 }; // a fling covers 0.35 times that
 
@@ -40,6 +39,7 @@ export class Motion {
   #drive = STILL;
   #trip: Trip | null = null;
   #held = false;
+  #inside: Orbit | null = null; // the last goal that came back from the edge
   /** Where `reset` goes. */
   readonly home: Orbit;
 
@@ -165,10 +165,12 @@ export class Motion {
   /** Whether the goal is still past the edge, and on its way back. */
   #springBack(seconds: number): boolean {
     if (this.#held || this.#trip !== null) return false;
+    if (this.#goal === this.#inside) return false;
     const inside = limited(this.#goal, this.limits);
     const far = distance(this.#goal, inside);
-    if (far < INSIDE) return false;
-    this.#goal = far < BACK ? inside : blended(this.#goal, inside, 1 - Math.exp(-seconds / SPRING));
+    if (far === 0) return false;
+    if (far < BACK) this.#goal = this.#inside = inside;
+    else this.#goal = blended(this.#goal, inside, 1 - Math.exp(-seconds / SPRING));
     return true;
   }
 }

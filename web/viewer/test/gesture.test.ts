@@ -98,4 +98,86 @@ describe("Gesture", () => {
     gesture.up(1, 0.5);
     expect(speedOf(fling)).toEqual(STILL);
   });
+
+  it("glides on from a pinch, in size and place", () => {
+    const fling = vi.spyOn(motion, "release");
+    gesture.down(1, [0.8, 0.5], 0, false);
+    gesture.down(2, [1, 0.5], 0, false);
+    for (let k = 1; k <= 10; k++) gesture.move(2, [1 + 0.02 * k, 0.5], 0.01 * k);
+    gesture.up(2, 0.1);
+    gesture.move(1, [0.81, 0.5], 0.105); // the other finger slips as it is lifted
+    gesture.up(1, 0.11);
+    const { zoom, x, azimuth } = speedOf(fling);
+    expect(azimuth).toBe(0);
+    expect(x).toBeGreaterThan(0.8); // the middle: half of 2 heights per second
+    expect(x).toBeLessThan(1.1);
+    expect(zoom).toBeGreaterThan(5); // from 0.2 to 0.4 in a tenth of a second: ln 2 / 0.1 is 6.9
+    expect(zoom).toBeLessThan(7);
+  });
+
+  it("is not disturbed by a third finger", () => {
+    gesture.down(1, [0.9, 0.5], 0, false);
+    gesture.down(2, [1.1, 0.5], 0, false);
+    gesture.down(3, [1.5, 0.9], 0, false);
+    const before = shown();
+    gesture.move(3, [0.2, 0.1], 0);
+    expect(shown()).toEqual(before);
+    gesture.up(1, 0);
+    gesture.move(2, [1.1, 0.5], 0.1);
+    expect(shown()).toEqual(before); // now 2 and 3 pinch, from where they are
+  });
+
+  it("forgets what the browser takes away: no gliding, no tap", () => {
+    const fling = vi.spyOn(motion, "release");
+    gesture.down(1, [0, 0], 0, false);
+    for (let k = 1; k <= 5; k++) gesture.move(1, [0.1 * k, 0], 0.01 * k);
+    expect(gesture.cancel(1)).toBe(true);
+    expect(gesture.cancel(1)).toBe(false);
+    expect(fling).toHaveBeenCalledExactlyOnceWith();
+    expect(gesture.move(1, [0.9, 0], 0.07)).toBe(false);
+  });
+
+  describe("two taps", () => {
+    const tap = (at: Point, time: number, long = 0.05, move = false): void => {
+      gesture.down(1, at, time, move);
+      gesture.up(1, time + long);
+    };
+
+    it("in the same place, one soon after the other, are a double tap there", () => {
+      tap([0.5, 0.5], 0);
+      expect(taps).toEqual([]);
+      tap([0.52, 0.5], 0.2);
+      expect(taps).toEqual([[0.52, 0.5]]);
+      tap([0.52, 0.5], 0.4); // a third one is the first of the next two
+      expect(taps).toHaveLength(1);
+    });
+
+    it.each([
+      ["too late", () => tap([0.5, 0.5], 0.6)],
+      ["elsewhere", () => tap([0.7, 0.5], 0.2)],
+      ["too long", () => tap([0.5, 0.5], 0.2, 0.5)],
+      ["with the right button", () => tap([0.5, 0.5], 0.2, 0.05, true)],
+      [
+        "a drag",
+        () => {
+          gesture.down(1, [0.5, 0.5], 0.2, false);
+          gesture.move(1, [0.6, 0.5], 0.21);
+          gesture.up(1, 0.25);
+        },
+      ],
+      [
+        "two fingers",
+        () => {
+          gesture.down(1, [0.5, 0.5], 0.2, false);
+          gesture.down(2, [0.55, 0.5], 0.2, false);
+          gesture.up(2, 0.22);
+          gesture.up(1, 0.24);
+        },
+      ],
+    ])("are none where the second is %s", (_, second) => {
+      tap([0.5, 0.5], 0);
+      second();
+      expect(taps).toEqual([]);
+    });
+  });
 });
