@@ -19,7 +19,7 @@ import { PRESETS } from "./presets.mjs";
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.join(here, "../..");
 const names = ["drawing", "split", "presets", "truth", "depth", "faults", "interaction", "errors"];
-names.push("delivery", "network", "policy");
+names.push("hands", "delivery", "network", "policy");
 const files = names.map((name) => path.join(here, `${name}.test.mjs`));
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), "pocketfield-bundle-"));
