@@ -57,12 +57,24 @@ export function watchWebGpu() {
   });
 }
 
-/** The page's own shaders give green what is red's: a picture that looks plausible, and is wrong. */
+/**
+ * The page's own shaders give green what is red's, a picture that looks plausible and is wrong; and
+ * the adapter pretends to know half precision.
+ */
 export function miscolour() {
   const original = GPUDevice.prototype.createShaderModule;
   GPUDevice.prototype.createShaderModule = function (descriptor) {
     const code = descriptor.code.replace("planes[i + PIXELS]", "planes[i]");
     return original.call(this, { ...descriptor, code });
+  };
+  const { has } = GPUSupportedFeatures.prototype;
+  GPUSupportedFeatures.prototype.has = function (name) {
+    return name === "shader-f16" || has.call(this, name);
+  };
+  const { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = function (descriptor) {
+    const requiredFeatures = descriptor.requiredFeatures.filter((name) => name !== "shader-f16");
+    return requestDevice.call(this, { ...descriptor, requiredFeatures });
   };
 }
 
