@@ -3,11 +3,11 @@
  *
  *     what the visitor's device can do + what the address asks for + the manifest's models -> Plan
  */
-import type { ModelFile } from "./manifest";
+import type { Model } from "./models";
 import { Trouble } from "./trouble";
 
 export type Backend = "webgpu" | "wasm";
-export type Precision = ModelFile["precision"];
+export type Precision = Model["precision"];
 /** One ONNX graph from camera to picture, or shaders around an ONNX network (split.ts). */
 export type Form = "graph" | "split";
 
@@ -44,7 +44,7 @@ export interface AdapterFacts {
 
 export interface Plan {
   readonly backend: Backend;
-  readonly model: ModelFile;
+  readonly model: Model;
   readonly form: Form;
 }
 
@@ -59,7 +59,7 @@ export function chooseBackend(adapter: AdapterFacts | null, asked: Backend | nul
  * for a split form, what lies between the stages and their tables. What ONNX Runtime allocates
  * inside a network is not known beforehand.
  */
-export function largestBuffer({ width, height, precision, split }: ModelFile): number {
+export function largestBuffer({ width, height, precision, split }: Model): number {
   const picture = 4 * width * height * Float32Array.BYTES_PER_ELEMENT;
   if (split === null) return picture;
   const number = precision === "fp16" ? 2 : 4;
@@ -69,7 +69,7 @@ export function largestBuffer({ width, height, precision, split }: ModelFile): n
 }
 
 /** Is there room for `model` on this adapter? Phones often allow buffers of 128 MiB only. */
-export function fits(model: ModelFile, adapter: AdapterFacts): boolean {
+export function fits(model: Model, adapter: AdapterFacts): boolean {
   return (
     largestBuffer(model) <= adapter.largestBuffer &&
     Math.max(model.width, model.height) <= adapter.largestSide
@@ -77,20 +77,20 @@ export function fits(model: ModelFile, adapter: AdapterFacts): boolean {
 }
 
 /** Does `other` take less memory on `backend` than `model`: fewer pixels, or smaller weights? */
-export function smallerThan(model: ModelFile, other: ModelFile, backend: Backend): boolean {
-  const pixels = (it: ModelFile): number => it.width * it.height;
+export function smallerThan(model: Model, other: Model, backend: Backend): boolean {
+  const pixels = (it: Model): number => it.width * it.height;
   // WebAssembly widens half precision, so there a file's bytes say nothing.
-  const weights = (it: ModelFile): number => (backend === "webgpu" ? it.bytes : it.parameters);
+  const weights = (it: Model): number => (backend === "webgpu" ? it.bytes : it.parameters);
   if (pixels(other) !== pixels(model)) return pixels(other) < pixels(model);
   return weights(other) < weights(model);
 }
 
 /** The models that `backend` can run, best first. */
 export function runnable(
-  models: readonly ModelFile[],
+  models: readonly Model[],
   backend: Backend,
   adapter: AdapterFacts | null,
-): readonly ModelFile[] {
+): readonly Model[] {
   if (backend === "wasm") return models.filter(({ precision }) => precision === "fp32");
   return models.filter(
     (model) =>
@@ -110,11 +110,11 @@ export function runnable(
  * Throws Trouble where the bundle has nothing that fits.
  */
 export function chooseModel(
-  models: readonly ModelFile[],
+  models: readonly Model[],
   backend: Backend,
   adapter: AdapterFacts | null,
   asked: Precision | null,
-): ModelFile {
+): Model {
   const wanted = models.filter((model) => asked === null || model.precision === asked);
   const lastResort = backend === "wasm" ? wanted[0] : undefined;
   const found = runnable(wanted, backend, adapter)[0] ?? lastResort;
@@ -132,7 +132,7 @@ export function chooseModel(
  *
  * Throws Trouble where it is asked for and the model has none.
  */
-export function chooseForm(model: ModelFile, backend: Backend, asked: Form | null): Form {
+export function chooseForm(model: Model, backend: Backend, asked: Form | null): Form {
   if (backend === "wasm" || asked === "graph") return "graph";
   if (model.split !== null) return "split";
   if (asked === null) return "graph";
@@ -148,11 +148,7 @@ export function chooseForm(model: ModelFile, backend: Backend, asked: Form | nul
  * Backend, model and its form for this device. A graphics card that can run none of the models is
  * not used, unless the address insists.
  */
-export function plan(
-  models: readonly ModelFile[],
-  adapter: AdapterFacts | null,
-  asked: Request,
-): Plan {
+export function plan(models: readonly Model[], adapter: AdapterFacts | null, asked: Request): Plan {
   const wanted = models.filter(({ file }) => asked.model === null || file === asked.model);
   const usable = runnable(wanted, "webgpu", adapter).some(
     ({ precision }) => asked.precision === null || precision === asked.precision,

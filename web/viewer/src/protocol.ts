@@ -1,6 +1,8 @@
 /** What the page and its worker say to each other. */
 import type { Backend, Form, Request } from "./device";
-import type { CameraPose, Envelope, ModelFile } from "./manifest";
+import type { CameraPose, Envelope } from "./manifest";
+import type { Model } from "./models";
+import type { RenditionName } from "./resolution";
 import type { Place } from "./scene";
 import type { Cause, TroubleParts } from "./trouble";
 
@@ -16,7 +18,7 @@ export interface Picture {
 /** What runs. */
 export interface Running {
   readonly backend: Backend;
-  readonly model: ModelFile;
+  readonly model: Model;
   readonly form: Form;
   /** The graphics adapter's name; null where there is none. */
   readonly adapter: string | null;
@@ -55,6 +57,8 @@ export interface Truth {
   readonly camera: CameraPose;
   /** Address of a PNG with straight alpha. */
   readonly image: string;
+  /** The same at half the width and height; null where there is none. */
+  readonly reduced: string | null;
 }
 
 /** Size of the drawing surface, in device pixels. */
@@ -75,13 +79,15 @@ export interface Start {
   readonly size: Size;
   readonly place: Place;
   readonly envelope: Envelope;
-  readonly models: readonly ModelFile[];
+  readonly models: readonly Model[];
   readonly request: Request;
   readonly truth: Truth;
   /** For WebAssembly, where the page is cross-origin isolated; null: ONNX Runtime's own choice. */
   readonly threads: number | null;
   /** Fetch everything anew, and keep nothing. */
   readonly nocache: boolean;
+  /** Frames a second to keep while the camera moves; null: the usual. */
+  readonly fps: number | null;
   readonly verbose: boolean;
   readonly timings: boolean;
 }
@@ -105,6 +111,7 @@ export type FromWorker =
       readonly kind: "drawn";
       readonly times: FrameTimes;
       readonly stages: StageTimes | null;
+      readonly rendition: RenditionName;
     }
   | { readonly kind: "captured"; readonly id: number; readonly picture: Picture }
   /** Norm units along the unit ray; null where nothing is. */
@@ -117,8 +124,8 @@ export type FromWorker =
       readonly cause: Cause;
       readonly backend: Backend | null;
       /** What ran, or was to run. */
-      readonly model: ModelFile | null;
+      readonly model: Model | null;
       /** What that backend can run of the scene's models, best first. */
-      readonly models: readonly ModelFile[];
+      readonly models: readonly Model[];
       readonly trouble: TroubleParts;
     };

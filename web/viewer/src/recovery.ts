@@ -10,7 +10,7 @@
  * start on WebGPU would not start there the second time either.
  */
 import { type Backend, smallerThan } from "./device";
-import type { ModelFile } from "./manifest";
+import type { Model } from "./models";
 import type { Phase } from "./protocol";
 import type { Cause } from "./trouble";
 
@@ -31,9 +31,9 @@ export interface Failure {
   readonly text: string;
   /** What ran, or was to run; null where it failed before that was decided. */
   readonly backend: Backend | null;
-  readonly model: ModelFile | null;
+  readonly model: Model | null;
   /** All models that this backend can run here, best first. */
-  readonly models: readonly ModelFile[];
+  readonly models: readonly Model[];
   /** What applied when this worker started. */
   readonly ruled: Ruling;
   /** How many restarts on this backend there were already. */
@@ -74,7 +74,7 @@ export function recover(failure: Failure): Recovery {
   return backend === "wasm" ? { kind: "give up" } : restart(PROCESSOR, SLOWER);
 }
 
-function afterWrong({ text, models }: Failure, model: ModelFile, backend: Backend): Recovery {
+function afterWrong({ text, models }: Failure, model: Model, backend: Backend): Recovery {
   if (backend === "wasm") return { kind: "give up" }; // the worker does not call that a failure
   const single = models.find(({ precision }) => precision === "fp32");
   return model.precision === "fp16" && single !== undefined
@@ -82,7 +82,7 @@ function afterWrong({ text, models }: Failure, model: ModelFile, backend: Backen
     : restart(PROCESSOR, `${text} The processor draws instead, more slowly.`);
 }
 
-function afterMemory({ models, ruled }: Failure, model: ModelFile, backend: Backend): Recovery {
+function afterMemory({ models, ruled }: Failure, model: Model, backend: Backend): Recovery {
   const smaller = models.find((other) => smallerThan(model, other, backend));
   if (smaller !== undefined) return restart({ ...ruled, model: smaller.file }, SMALLER);
   return backend === "wasm" ? { kind: "give up" } : restart(PROCESSOR, OTHER_MEMORY);

@@ -11,7 +11,8 @@
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-web";
 
 import type { Backend, Form } from "./device";
-import type { BundleFile, CameraPose, ModelFile } from "./manifest";
+import type { BundleFile, CameraPose } from "./manifest";
+import { graphFiles, type Model } from "./models";
 import { packer } from "./present";
 import type { StageTimes } from "./protocol";
 import type { RuntimeFiles } from "./runtime_files";
@@ -55,45 +56,64 @@ export type Engine = GpuEngine | CpuEngine;
 
 /** A model's files, downloaded. */
 export type Contents =
-  | { readonly form: "graph"; readonly network: Uint8Array }
+  | {
+      readonly form: "graph";
+      readonly network: Uint8Array;
+      /** The file in which the graph's large constants are, where that is another one. */
+      readonly constants: { readonly path: string; readonly data: Uint8Array } | null;
+    }
   | ({ readonly form: "split" } & SplitContents);
 
 /** What to download for `form` of `model` on `backend`. */
-export function filesToRun(model: ModelFile, form: Form, backend: Backend): readonly BundleFile[] {
+export function filesToRun(model: Model, form: Form, backend: Backend): readonly BundleFile[] {
   if (form === "split" && model.split !== null) return filesOf(model.split);
-  return [backend === "wasm" ? (model.sampled ?? model) : model];
+  return graphFiles(model, backend === "wasm");
 }
 
-/** The contents of the files that `filesToRun` names. */
-export function contentsFrom(form: Form, files: readonly Uint8Array<ArrayBuffer>[]): Contents {
-  return form === "split"
-    ? { form, ...contentsOf(files) }
-    : { form, network: files[0] as Uint8Array };
+/** The contents of the files `named`, which are those that `filesToRun` names. */
+export function contentsFrom(
+  form: Form,
+  named: readonly BundleFile[],
+  files: readonly Uint8Array<ArrayBuffer>[],
+): Contents {
+  if (form === "split") return { form, ...contentsOf(files) };
+  const [path, data] = [named[1]?.file, files[1]];
+  const constants = path === undefined || data === undefined ? null : { path, data };
+  return { form, network: files[0] as Uint8Array, constants };
 }
 
-/** Everything an engine is started from; without a device it runs on WebAssembly. */
-export interface Ingredients {
-  readonly runtime: RuntimeFiles;
-  readonly binary: ArrayBuffer;
-  readonly model: ModelFile;
-  readonly contents: Contents;
+/** ONNX Runtime, ready for models; without a device it runs on WebAssembly. */
+export interface Host {
+  readonly ort: Ort;
   readonly device: GPUDevice | null;
   readonly verbose: boolean;
 }
 
-/** Start ONNX Runtime on a model. Once per worker: its module keeps the first device for good. */
-export async function startEngine(ingredients: Ingredients): Promise<Engine> {
-  const { runtime, binary, model, contents, device, verbose } = ingredients;
+/** Load ONNX Runtime. Once per worker: its module keeps the first device for good. */
+export async function startRuntime(
+  runtime: RuntimeFiles,
+  binary: ArrayBuffer,
+  device: GPUDevice | null,
+  verbose: boolean,
+): Promise<Host> {
   const ort = await runtime.load();
   ort.env.wasm.wasmBinary = binary;
   ort.env.wasm.wasmPaths = { mjs: new URL(runtime.loader, import.meta.url) };
   ort.env.logLevel = verbose ? "verbose" : "error";
+  return { ort, device, verbose };
+}
+
+/** Start a model. */
+export async function startEngine(host: Host, model: Model, contents: Contents): Promise<Engine> {
+  const { ort, device, verbose } = host;
+  const constants = contents.form === "graph" ? contents.constants : null;
   const session = await ort.InferenceSession.create(contents.network, {
     executionProviders: [device === null ? "wasm" : { name: "webgpu", device }],
     graphOptimizationLevel: "all",
+    ...(constants === null ? {} : { externalData: [constants] }),
     ...(verbose ? { logSeverityLevel: 0, logVerbosityLevel: 1 } : { logSeverityLevel: 3 }),
   });
-  delete (ort.env.wasm as { wasmBinary?: ArrayBufferLike }).wasmBinary; // tens of MB
+  delete (ort.env.wasm as { wasmBinary?: ArrayBufferLike }).wasmBinary; // tens of MB, now compiled
   if (device === null) return cpuEngine(ort, session);
   return contents.form === "split" && model.split !== null
     ? splitEngine(ort, session, device, model, model.split, contents)
@@ -125,7 +145,7 @@ function graphEngine(
   ort: Ort,
   session: InferenceSession,
   device: GPUDevice,
-  model: ModelFile,
+  model: Model,
 ): GpuEngine {
   const { width, height } = model;
   const planes = output(ort, device, "rgba", [1, 4, height, width]);

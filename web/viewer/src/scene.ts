@@ -102,7 +102,7 @@ export function knownFile(file: BundleFile, place: Place): KnownFile {
 /** SHA-256 of every file that `models` name, however deep. */
 export function digestsOf(models: readonly ModelFile[]): string[] {
   const found = JSON.stringify(models).matchAll(/"sha256":"([0-9a-f]{64})"/g);
-  return Array.from(found, ([, digest]) => digest!);
+  return [...new Set(Array.from(found, ([, digest]) => digest!))];
 }
 
 /** The manifest in `text`; throws Trouble where it is not one that this page reads. */

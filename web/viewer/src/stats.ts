@@ -1,6 +1,7 @@
 /** What runs, and how fast. */
 import type { Backend, Form, Precision } from "./device";
 import type { FrameTimes, Running, StageTimes } from "./protocol";
+import type { RenditionName } from "./resolution";
 
 export interface StatsReport {
   /** Null until the model has started. */
@@ -16,6 +17,8 @@ export interface StatsReport {
    * torch computed for the same camera. Null where they could not be compared.
    */
   readonly check: number | null;
+  /** Of the newest frame: the full size, or half of its width and height. */
+  readonly rendition: RenditionName;
   /** Frames drawn since the page was opened. */
   readonly frames: number;
   /** Of the newest frame, from the camera to the finished picture on the screen's canvas. */
@@ -39,6 +42,7 @@ const LAST = 31; // frames: half a second at 60 a second, and odd, so the median
 
 export class Stats {
   #running: Running | null = null;
+  #rendition: RenditionName = "full";
   #frames = 0;
   #costs: readonly FrameTimes[] = [];
   #stages: StageTimes | null = null;
@@ -57,8 +61,14 @@ export class Stats {
   }
 
   /** A frame that cost `times` is on the canvas at the time `now`, in milliseconds. */
-  drawn(now: number, times: FrameTimes, stages: StageTimes | null = null): void {
+  drawn(
+    now: number,
+    times: FrameTimes,
+    stages: StageTimes | null = null,
+    rendition: RenditionName = "full",
+  ): void {
     this.#frames++;
+    this.#rendition = rendition;
     this.#stages = stages;
     this.#costs = [...this.#costs.slice(1 - LAST), times];
     this.#times = [...this.#times.filter((time) => now - time < SECOND), now];
@@ -74,6 +84,7 @@ export class Stats {
       width: model?.width ?? 0,
       height: model?.height ?? 0,
       check: this.#running?.check ?? null,
+      rendition: this.#rendition,
       frames: this.#frames,
       milliseconds: this.#costs.at(-1)?.total ?? null,
       parts: medians(this.#costs),

@@ -9,8 +9,19 @@
  */
 import type { Request } from "./device";
 import type { CameraPose, Manifest } from "./manifest";
+import { allSizes } from "./models";
 import type { Options } from "./options";
-import type { FromWorker, Look, Picture, Running, Size, Start, ToWorker } from "./protocol";
+import type {
+  FrameTimes,
+  FromWorker,
+  Look,
+  Picture,
+  Running,
+  Size,
+  Start,
+  ToWorker,
+  Truth,
+} from "./protocol";
 import { ANYTHING, recover } from "./recovery";
 import { addressOf, type Scene } from "./scene";
 import { Stats, type StatsReport } from "./stats";
@@ -25,7 +36,7 @@ export interface Surface {
 export interface Listener {
   progress(received: number, total: number): void;
   running(running: Running): void;
-  drawn(): void;
+  drawn(times: FrameTimes): void;
   note(text: string): void;
   failed(trouble: TroubleParts): void;
 }
@@ -148,19 +159,20 @@ export class Viewer {
     worker.onerror = (event) => this.#crashed(event);
     const { canvas, size } = this.surface.renew();
     const { base, dropped } = this.scene;
-    const { models, envelope, start, poster } = this.manifest;
-    const { threads, nocache, verbose, timings } = this.options;
+    const { models, envelope, start } = this.manifest;
+    const { threads, nocache, fps, verbose, timings } = this.options;
     const message: Start = {
       kind: "start",
       canvas,
       size,
       place: { base, dropped },
       envelope,
-      models,
+      models: allSizes(models),
       request: this.#request,
-      truth: { camera: start, image: addressOf(poster, this.scene).href },
+      truth: { camera: start, ...this.#truth },
       threads,
       nocache,
+      fps,
       verbose,
       timings,
     };
@@ -169,6 +181,16 @@ export class Viewer {
     if (this.#look !== "colour") this.#post({ kind: "look", look: this.#look });
     if (this.#pose !== null) this.#post({ kind: "show", pose: this.#pose });
     for (const [id, { pose }] of this.#captures) this.#post({ kind: "capture", id, pose });
+  }
+
+  /** Torch's picture of the start camera in both sizes: the first reference is that camera. */
+  get #truth(): Pick<Truth, "image" | "reduced"> {
+    const { poster, references } = this.manifest;
+    const reduced = references[0]?.reduced ?? null;
+    return {
+      image: addressOf(poster, this.scene).href,
+      reduced: reduced === null ? null : addressOf(reduced.file, this.scene).href,
+    };
   }
 
   /** What the address asks for, as far as no failure has led elsewhere. */
@@ -195,8 +217,8 @@ export class Viewer {
         this.listener.running(message.running);
         break;
       case "drawn":
-        this.#stats.drawn(performance.now(), message.times, message.stages);
-        this.listener.drawn();
+        this.#stats.drawn(performance.now(), message.times, message.stages, message.rendition);
+        this.listener.drawn(message.times);
         break;
       case "captured":
         this.#captures.get(message.id)?.resolve(message.picture);

@@ -7,17 +7,17 @@
  * One worker lives as long as its graphics device. It reports its first failure and draws nothing
  * after it; what comes next is for the page to decide (recovery.ts).
  */
-import { openFileCache } from "./cache";
 import { type Plan, plan, runnable } from "./device";
-import { fetchFiles, type KnownFile } from "./download";
 import { FrameLoop } from "./frame_loop";
 import { factsOf, findAdapter, openDevice, watch, withinMemory } from "./gpu";
-import type { BundleFile, CameraPose, ModelFile } from "./manifest";
+import type { CameraPose } from "./manifest";
+import { type Model, reducedOf } from "./models";
 import type { FromWorker, Look, Phase, Picture, Size, Start, ToWorker } from "./protocol";
 import { createRenderer, type Renderer } from "./renderer";
-import { contentsFrom, filesToRun, startEngine } from "./runtime";
-import { RUNTIME_DIGESTS, type RuntimeFiles, runtimeFiles } from "./runtime_files";
-import { digestsOf, knownFile } from "./scene";
+import { Renditions } from "./renditions";
+import { contentsFrom, filesToRun, type Host, startEngine, startRuntime } from "./runtime";
+import { runtimeFiles } from "./runtime_files";
+import { fetchAll, fetchMore } from "./scene_files";
 import { agreement, fetchPicture, RIGHT, wrongText } from "./self_check";
 import { causeOf, partsOf, WrongPicture } from "./trouble";
 
@@ -27,11 +27,6 @@ interface WorkerScope {
   postMessage(message: FromWorker, transfer?: Transferable[]): void;
 }
 
-interface Downloads {
-  readonly binary: Uint8Array<ArrayBuffer>;
-  readonly files: readonly Uint8Array<ArrayBuffer>[];
-}
-
 const DOING: Record<Phase, string> = {
   load: "loading the scene",
   start: "starting the model",
@@ -39,12 +34,12 @@ const DOING: Record<Phase, string> = {
 };
 
 const scope = self as unknown as WorkerScope;
-const loop = new FrameLoop<CameraPose>((pose) => draw(pose), fail);
+const loop = new FrameLoop<CameraPose>(draw, fail);
 let phase: Phase = "load";
 let planned: Plan | null = null;
-let models: readonly ModelFile[] = [];
+let models: readonly Model[] = [];
 let size: Size = { width: 1, height: 1 };
-let renderer: Renderer | null = null;
+let renditions: Renditions | null = null;
 let failed = false;
 
 scope.onmessage = ({ data }) => {
@@ -69,7 +64,7 @@ scope.onmessage = ({ data }) => {
       break;
     case "resize":
       size = data.size;
-      loop.enqueue(async () => renderer?.redraw(size)).catch(fail);
+      loop.enqueue(async () => renditions?.redraw(size)).catch(fail);
       break;
     case "pause":
       loop.pause(data.paused);
@@ -82,21 +77,24 @@ async function start(message: Start): Promise<void> {
   const facts = adapter === null ? null : factsOf(adapter);
   const { backend, model, form } = (planned = plan(message.models, facts, message.request));
   models = runnable(message.models, backend, facts);
-  const poster = fetchPicture(message.truth.image); // while everything else comes
+  const poster = fetchPicture(truthFor(model, message)); // while everything else comes
   const runtime = runtimeFiles(backend, message.threads);
   const wanted = filesToRun(model, form, backend);
-  const { binary, files } = await download(runtime, wanted, message);
+  const { binary, files } = await fetchAll(runtime, wanted, message, (received, total) =>
+    scope.postMessage({ kind: "progress", received, total }),
+  );
   phase = "start";
-  const contents = contentsFrom(form, files);
+  const contents = contentsFrom(form, wanted, files);
   const { timings, verbose, canvas, envelope, truth } = message;
   const device =
     adapter !== null && backend === "webgpu" ? await openDevice(adapter, timings) : null;
   if (device !== null) watch(device, fail);
   const where = device === null ? "The processor" : `WebGPU on this device (${facts!.name})`;
   const check = await withinMemory(device, async () => {
-    const ingredients = { runtime, binary: binary.buffer, model, contents, device, verbose };
-    const engine = await startEngine(ingredients);
-    renderer = createRenderer(canvas, engine, model, envelope);
+    const host = await startRuntime(runtime, binary.buffer, device, verbose);
+    const engine = await startEngine(host, model, contents);
+    const renderer = createRenderer(canvas, engine, model, envelope);
+    renditions = new Renditions(renderer, reducedStarter(planned!, host, message), message.fps);
     return selfCheck(renderer, truth.camera, await poster);
   });
   const wrong = check !== null && check < RIGHT ? wrongText(where, check) : null;
@@ -110,6 +108,10 @@ async function start(message: Start): Promise<void> {
   if (wrong !== null) scope.postMessage({ kind: "note", text: wrong });
 }
 
+/** Where torch's picture of the start camera is, in the size of `model`. */
+const truthFor = ({ whole }: Model, { truth }: Start): string =>
+  whole === undefined ? truth.image : (truth.reduced ?? truth.image);
+
 /** PSNR of the start camera's picture against `poster`; null without one. Shows nothing. */
 async function selfCheck(
   renderer: Renderer,
@@ -119,51 +121,43 @@ async function selfCheck(
   return poster === null ? null : agreement(await renderer.compute(camera), poster);
 }
 
-/** Runtime and model, side by side, with their common progress; kept for the next visit. */
-async function download(
-  runtime: RuntimeFiles,
-  files: readonly BundleFile[],
-  { place, models, nocache }: Start,
-): Promise<Downloads> {
-  void runtime.load().catch(() => {}); // its script, meanwhile; the engine hears of a failure
-  const cache = nocache ? null : await openFileCache();
-  const page = new URL(".", self.location.href);
-  const { url, ...facts } = runtime.binary;
-  const known: readonly KnownFile[] = [
-    { url: new URL(url, import.meta.url), thing: "ONNX Runtime", ...facts },
-    ...files.map((file) => knownFile(file, place)),
-  ];
-  const owners: [string, readonly string[]][] = [[page.href, RUNTIME_DIGESTS]];
-  if (place.dropped === null) owners.push([place.base, digestsOf(models)]);
-  await Promise.all(owners.map(([owner, digests]) => cache?.expect(owner, digests)));
-  const mode = nocache ? "reload" : "default";
-  const contents = await fetchFiles(known, { cache, mode }, (received, total) =>
-    scope.postMessage({ kind: "progress", received, total }),
-  );
-  void Promise.all(owners.map(([owner, digests]) => cache?.settle(owner, digests)));
-  return { binary: contents[0]!, files: contents.slice(1) };
+/** The same model at half its size, for moving cameras; null where there is none. */
+function reducedStarter(
+  { model, form, backend }: Plan,
+  host: Host,
+  message: Start,
+): (() => Promise<Renderer>) | null {
+  const reduced = reducedOf(model);
+  if (reduced === null) return null;
+  const named = filesToRun(reduced, form, backend);
+  return async () => {
+    const contents = contentsFrom(form, named, await fetchMore(named, message));
+    const engine = await withinMemory(host.device, () => startEngine(host, reduced, contents));
+    return createRenderer(message.canvas, engine, reduced, message.envelope);
+  };
 }
 
-/** Resolves to whether the picture is as good as it gets: with one model it always is. */
-async function draw(pose: CameraPose): Promise<boolean> {
-  const cost = await renderer!.render(pose, size);
-  scope.postMessage({ kind: "drawn", ...cost });
-  return true;
+/** Resolves to whether the picture is as good as it gets. */
+async function draw(pose: CameraPose, resting: boolean): Promise<boolean> {
+  const { times, stages, rendition, done } = await renditions!.render(pose, size, resting);
+  scope.postMessage({ kind: "drawn", times, stages, rendition });
+  return done;
 }
 
 function lookAt(look: Look): void {
-  renderer?.look(look);
-  renderer?.redraw(size);
+  renditions?.look(look);
+  renditions?.redraw(size);
 }
 
 async function probe(id: number, x: number, y: number): Promise<void> {
-  const depth = (await renderer?.depthAt(x, y)) ?? null;
+  const depth = (await renditions?.depthAt(x, y)) ?? null;
   scope.postMessage({ kind: "probed", id, depth });
 }
 
+/** In full size, as at rest. */
 async function capture(id: number, pose: CameraPose): Promise<void> {
-  await draw(pose);
-  const picture = await renderer!.read();
+  await draw(pose, true);
+  const picture = await renditions!.full.read();
   scope.postMessage({ kind: "captured", id, picture }, [picture.rgba.buffer]);
 }
 

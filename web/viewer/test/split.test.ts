@@ -23,7 +23,11 @@ describe("files", () => {
     expect(filesToRun({ ...model, sampled: null }, "graph", "wasm")).toHaveLength(1);
     expect(filesToRun(model, "split", "webgpu")).toEqual(filesOf(SPLIT));
     const bytes = new Uint8Array([1]);
-    expect(contentsFrom("graph", [bytes])).toEqual({ form: "graph", network: bytes });
+    expect(contentsFrom("graph", [model], [bytes])).toEqual({
+      form: "graph",
+      network: bytes,
+      constants: null,
+    });
   });
 });
 

@@ -1,0 +1,34 @@
+/**
+ * The models that a page can choose from: each of the manifest's, and each at half its size.
+ *
+ *     manifest.models -> all of them, best first -> their reduced renditions, likewise
+ *
+ * A reduced rendition is a model like any other, with one difference: its large constants lie in the
+ * file of the whole one (ONNX external data), which has to be there too.
+ */
+import type { BundleFile, ModelFile } from "./manifest";
+
+export interface Model extends ModelFile {
+  /** Of a reduced rendition: the model in whose file its large constants lie. */
+  readonly whole?: ModelFile;
+}
+
+/** `model` at half its width and height; null where that was not exported. */
+export function reducedOf(model: Model): Model | null {
+  const { reduced } = model;
+  if (reduced === null) return null;
+  const { width, height, gflop, file, sampled, split, psnr } = reduced;
+  const smaller = { width, height, gflop, sampled, split, psnr, reduced: null };
+  return { ...model, ...file, ...smaller, whole: model };
+}
+
+/** All models in all sizes: what is tried first comes first. */
+export function allSizes(models: readonly ModelFile[]): readonly Model[] {
+  return [...models, ...models.flatMap((model) => reducedOf(model) ?? [])];
+}
+
+/** The whole graph of `model` for WebAssembly or not, and the file with its constants, if another. */
+export function graphFiles(model: Model, wasm: boolean): readonly BundleFile[] {
+  const graph = (it: ModelFile): BundleFile => (wasm ? (it.sampled ?? it) : it);
+  return model.whole === undefined ? [graph(model)] : [graph(model), graph(model.whole)];
+}
