@@ -7,7 +7,7 @@
  * exits with 1 if one failed or none ran.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { run } from "node:test";
@@ -18,9 +18,10 @@ import { PRESETS } from "./presets.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.join(here, "../..");
-const names = ["drawing", "split", "presets", "truth", "depth", "faults", "interaction", "errors"];
-names.push("hands", "delivery", "network", "policy");
-const files = names.map((name) => path.join(here, `${name}.test.mjs`));
+const files = readdirSync(here)
+  .filter((name) => name.endsWith(".test.mjs"))
+  .sort()
+  .map((name) => path.join(here, name));
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), "pocketfield-bundle-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));

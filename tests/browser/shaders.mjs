@@ -65,10 +65,17 @@ async function inPage({ folder, form, half, size, camera, ends }) {
   function texture(format) {
     return device.createTexture({ size, format, usage: 1 | 8 }); // COPY_SRC, STORAGE_BINDING
   }
-  const readTexture = (texture) =>
-    read(4 * size[0] * size[1], (encoder, buffer) =>
-      encoder.copyTextureToBuffer({ texture }, { buffer, bytesPerRow: 4 * size[0] }, size),
+  /** Texels of four bytes, row by row; in a buffer a row fills a multiple of 256 bytes. */
+  async function readTexture(texture) {
+    const [bytes, bytesPerRow] = [4 * size[0], 256 * Math.ceil(size[0] / 64)];
+    const padded = await read(bytesPerRow * size[1], (encoder, buffer) =>
+      encoder.copyTextureToBuffer({ texture }, { buffer, bytesPerRow }, size),
     );
+    const rows = new Uint8Array(bytes * size[1]);
+    for (let y = 0; y < size[1]; y++)
+      rows.set(new Uint8Array(padded, y * bytesPerRow, bytes), y * bytes);
+    return rows.buffer;
+  }
   const toHalf = (x) => {
     // exact for numbers of few bits, as a test has them
     if (x === 0) return 0;

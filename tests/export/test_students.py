@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from export.operators import check_operators
-from export.proof import Exportable, prove_student
+from export.proof import Exportable, prove_size
 from export.verify import REQUIRED
 from student.models.base import LightField
 from student.models.light_slab import LightSlabConfig
@@ -47,7 +47,7 @@ def test_a_student_is_proved_in_both_precisions(name: str, source: Exportable) -
     _, config = PRESETS[name]
     box = torch.tensor([[-1.0, -0.8, -0.6], [1.0, 0.8, 0.6]])
     model = _awake(_small(config.model).build(box))
-    proved = prove_student(replace(source, model=model))
+    proved = prove_size(replace(source, model=model), source.size)
     for precision, graph in proved.graphs.items():
         agreements = [
             found[precision] for found in (proved.agreements, proved.split_agreements) if found
