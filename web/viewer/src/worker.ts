@@ -16,7 +16,7 @@ import type { BundleFile, CameraPose } from "./manifest";
 import type { FromWorker, Phase, Size, Start, ToWorker } from "./protocol";
 import { createRenderer, type Renderer } from "./renderer";
 import { contentsFrom, filesToRun, startEngine } from "./runtime";
-import { RUNTIME_DIGESTS, type RuntimeFiles, runtimeFiles } from "./runtime_files";
+import { fetchScripts, RUNTIME_DIGESTS, type RuntimeFiles, runtimeFiles } from "./runtime_files";
 import { digestsOf, knownFile } from "./scene";
 import { partsOf } from "./trouble";
 
@@ -101,7 +101,7 @@ async function download(
   files: readonly BundleFile[],
   { place, models, nocache }: Start,
 ): Promise<Downloads> {
-  void runtime.load().catch(() => {}); // its script, meanwhile; the engine hears of a failure
+  fetchScripts(runtime);
   const cache = nocache ? null : await openFileCache();
   const page = new URL(".", self.location.href);
   const { url, ...facts } = runtime.binary;
