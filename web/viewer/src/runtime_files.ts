@@ -20,7 +20,14 @@ export interface RuntimeFiles {
   /** ONNX Runtime's JavaScript. */
   readonly load: () => Promise<Ort>;
   readonly binary: PackedFile;
+  /** The script that ONNX Runtime starts the binary with. */
   readonly loader: string;
+}
+
+/** Fetch the scripts while larger files are under way; failures show when they are used. */
+export function fetchScripts({ load, loader }: RuntimeFiles): void {
+  const address = new URL(loader, import.meta.url).href;
+  void Promise.allSettled([load(), import(/* @vite-ignore */ address)]);
 }
 
 const WASM: RuntimeFiles = {

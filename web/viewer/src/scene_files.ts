@@ -7,7 +7,7 @@ import { openFileCache } from "./cache";
 import { fetchFiles, type KnownFile } from "./download";
 import type { BundleFile } from "./manifest";
 import type { Start } from "./protocol";
-import { RUNTIME_DIGESTS, type RuntimeFiles } from "./runtime_files";
+import { fetchScripts, RUNTIME_DIGESTS, type RuntimeFiles } from "./runtime_files";
 import { digestsOf, knownFile } from "./scene";
 
 /** What of a start says where files come from, and whether they are kept. */
@@ -25,7 +25,7 @@ export async function fetchAll(
   readonly binary: Uint8Array<ArrayBuffer>;
   readonly files: readonly Uint8Array<ArrayBuffer>[];
 }> {
-  void runtime.load().catch(() => {}); // its script, meanwhile; the engine hears of a failure
+  fetchScripts(runtime);
   const cache = nocache ? null : await openFileCache();
   const page = new URL(".", self.location.href);
   const { url, ...facts } = runtime.binary;
