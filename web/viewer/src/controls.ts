@@ -48,24 +48,32 @@ class Picture {
   }
 }
 
-/** Let `stage` steer `motion`; the keys that are held, for whoever counts the time. */
+/** For whoever counts the time. */
+export interface Hands {
+  /** Once per frame, before the camera moves on. */
+  frame(): void;
+  /** The keys that are held. */
+  readonly keys: Keys;
+}
+
+/** Let `stage` steer `motion`. */
 export function attachControls(
   stage: HTMLElement,
   element: HTMLElement,
   centre: Point,
   motion: Motion,
   actions: Actions,
-): Keys {
+): Hands {
   const picture = new Picture(element, centre);
   const keys = new Keys();
-  attachPointers(stage, picture, motion, actions);
+  const gesture = attachPointers(stage, picture, motion, actions);
   attachWheel(stage, picture, motion, actions);
   attachPinch(stage, picture, motion, actions);
   attachKeys(keys, motion, actions);
   for (const type of ["contextmenu", "selectstart", "dragstart", "dblclick"]) {
     stage.addEventListener(type, (event) => event.preventDefault());
   }
-  return keys;
+  return { frame: () => gesture.frame(), keys };
 }
 
 function attachPointers(
@@ -73,7 +81,7 @@ function attachPointers(
   picture: Picture,
   motion: Motion,
   { wake, focus }: Actions,
-): void {
+): Gesture {
   const gesture = new Gesture(
     motion,
     (at) => picture.place(at),
@@ -103,6 +111,7 @@ function attachPointers(
   stage.addEventListener("mousedown", (event) => {
     if (event.button === 1) event.preventDefault(); // the middle button would scroll by itself
   });
+  return gesture;
 }
 
 function attachWheel(

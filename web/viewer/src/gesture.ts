@@ -43,6 +43,7 @@ export class Gesture {
   readonly #pointers = new Map<number, Pointer>();
   #moving = false; // the picture is moved, not turned
   #trail: Sample[] = [];
+  #pinched: { readonly from: Pair; time: number } | null = null; // not yet told
   #rests: Point | null = null; // where the finger lies that a pinch has left behind
   #mayTap = false;
   #tap: Tap | null = null;
@@ -56,6 +57,7 @@ export class Gesture {
 
   /** A finger or button goes down; `move`: it is to move the picture. */
   down(id: number, at: Point, time: number, move: boolean): void {
+    this.frame();
     this.#pointers.set(id, { at, first: at, since: time });
     this.#moving = move;
     this.#rests = null;
@@ -68,21 +70,31 @@ export class Gesture {
   move(id: number, at: Point, time: number): boolean {
     const pointer = this.#pointers.get(id);
     if (pointer === undefined) return false;
-    const before = this.#pair();
     const delta = [at[0] - pointer.at[0], at[1] - pointer.at[1]] as const;
+    if (this.#pointers.size > 1) this.#pinched ??= { from: this.#pair()!, time };
     pointer.at = at;
-    const after = this.#pair();
-    if (before !== null && after !== null) this.#pinch(before, after, time);
+    if (this.#pinched !== null) this.#pinched.time = time;
     else if (this.#isFirm(at)) return false;
     else if (this.#moving) this.#pan(...delta, time);
     else this.#turn(...delta, time);
     return true;
   }
 
+  /**
+   * Once per frame: what two fingers have done since the last one. They are reported one after the
+   * other, and each alone would look like a pinch.
+   */
+  frame(): void {
+    const [pinched, to] = [this.#pinched, this.#pair()];
+    this.#pinched = null;
+    if (pinched !== null && to !== null) this.#pinch(pinched.from, to, pinched.time);
+  }
+
   /** It goes up: what was still moving glides on. */
   up(id: number, time: number): void {
     const pointer = this.#pointers.get(id);
     if (pointer === undefined) return;
+    this.frame();
     this.#pointers.delete(id);
     const left = [...this.#pointers.values()].at(0);
     this.#rests = left?.at ?? null;
@@ -94,6 +106,7 @@ export class Gesture {
 
   /** The browser has taken it away: nothing glides, nothing was tapped. False where it was up. */
   cancel(id: number): boolean {
+    this.frame();
     if (!this.#pointers.delete(id)) return false;
     [this.#trail, this.#mayTap, this.#tap] = [[], false, null];
     if (this.#pointers.size === 0) this.motion.release();

@@ -5,11 +5,10 @@
  *     #view= in the address -> the first camera, later ones; the camera at rest -> #view=
  */
 import { type Orbit, orbitOf, pointAt, poseOf, unwound } from "./camera";
-import { attachControls } from "./controls";
+import { attachControls, type Hands } from "./controls";
 import { type Limits, limitsOf } from "./framing";
 import { padResets, padSpeed, watchGamepads } from "./gamepad";
 import { element } from "./hud";
-import type { Keys } from "./keys";
 import { limited } from "./limits";
 import type { CameraPose, Manifest } from "./manifest";
 import { Motion } from "./motion";
@@ -46,7 +45,7 @@ export interface SteeringOptions {
 export class Steering {
   readonly #limits: Limits;
   readonly #motion: Motion;
-  readonly #keys: Keys;
+  readonly #hands: Hands;
   readonly #calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   readonly #goesRound: boolean;
   #pose: CameraPose;
@@ -73,7 +72,7 @@ export class Steering {
     this.#pose = view === null && asked.pose !== null ? asked.pose : this.#shown();
     listener.moved(this.#pose);
     const centre = [limits.lens[2], limits.lens[3]] as const;
-    this.#keys = attachControls(element("stage"), element("picture"), centre, this.#motion, {
+    this.#hands = attachControls(element("stage"), element("picture"), centre, this.#motion, {
       wake: () => this.#touched(),
       reset: () => this.reset(),
       focus: (x, y) => void this.focus(x, y),
@@ -159,8 +158,9 @@ export class Steering {
     const elapsed = (now - (this.#before ?? now)) / 1000; // can be a little before `run`
     const seconds = Math.min(Math.max(elapsed, 0), 0.1);
     const before = this.#motion.shown;
+    this.#hands.frame();
     this.#motion.drive(this.#speed(now / 1000, seconds));
-    const moves = this.#motion.step(seconds) || this.#keys.any || this.#rotation !== null;
+    const moves = this.#motion.step(seconds) || this.#hands.keys.any || this.#rotation !== null;
     this.#before = moves ? now : null;
     if (this.#motion.shown !== before) {
       this.#pose = this.#shown();
@@ -172,7 +172,7 @@ export class Steering {
 
   /** Of everything that moves the camera steadily. */
   #speed(time: number, seconds: number): Rates {
-    const steady = sum(this.#keys.speed(time), this.#pad);
+    const steady = sum(this.#hands.keys.speed(time), this.#pad);
     if (this.#rotation === null || seconds === 0) return steady;
     const azimuth = this.#rotation.advance(this.#motion.goal.azimuth, seconds) / seconds;
     return sum(steady, { ...STILL, azimuth });

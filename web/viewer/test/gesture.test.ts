@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, type MockInstance, vi } from "vitest";
 
+import { aimOf } from "../src/camera";
 import { Gesture, type Point } from "../src/gesture";
 import { Motion } from "../src/motion";
 import { type Rates, STILL } from "../src/rates";
@@ -21,6 +22,7 @@ describe("Gesture", () => {
   });
 
   const shown = (): Motion["shown"] => {
+    gesture.frame();
     motion.step(1);
     return motion.shown;
   };
@@ -113,6 +115,21 @@ describe("Gesture", () => {
     expect(x).toBeLessThan(1.1);
     expect(zoom).toBeGreaterThan(5); // from 0.2 to 0.4 in a tenth of a second: ln 2 / 0.1 is 6.9
     expect(zoom).toBeLessThan(7);
+  });
+
+  it("moves by two fingers that are reported one after the other, without zooming", () => {
+    gesture.down(1, [0.8, 0.5], 0, false);
+    gesture.down(2, [1.2, 0.5], 0, false);
+    const zoom = vi.spyOn(motion, "zoom");
+    for (let k = 1; k <= 3; k++) {
+      gesture.move(1, [0.8 + 0.01 * k, 0.5 + 0.02 * k], 0.01 * k);
+      gesture.move(2, [1.2 + 0.01 * k, 0.5 + 0.02 * k], 0.01 * k);
+      shown();
+    }
+    for (const [factor] of zoom.mock.calls) expect(factor).toBeCloseTo(1, 12);
+    const unit = HOME.focal; // one height of the picture is so much aside
+    expect(aimOf(shown()).aside[0]).toBeCloseTo(-0.03 / unit, 9);
+    expect(aimOf(shown()).aside[1]).toBeCloseTo(0.06 / unit, 9);
   });
 
   it("is not disturbed by a third finger", () => {
