@@ -59,7 +59,7 @@ async function sceneOrGallery({ scene }: Options): Promise<Scene | null> {
   try {
     return await loadScene("scene/", page);
   } catch (error) {
-    const entries = await loadGallery(page).catch(() => null);
+    const entries = await loadGallery(page);
     if (entries === null) throw error;
     showGallery(entries, page);
     return null;
@@ -93,8 +93,8 @@ function show(scene: Scene, options: Options): void {
 
 /** The way back, and the other scenes to compare with. Where there is no gallery: neither. */
 async function attachGallery(path: string): Promise<void> {
-  const entries = await loadGallery(page).catch(() => []);
-  if (entries.length === 0) return;
+  const entries = await loadGallery(page).catch(() => null);
+  if (entries === null) return;
   const back = element<HTMLAnchorElement>("back");
   back.href = linkBack(page);
   back.hidden = document.documentElement.dataset["embed"] !== undefined;
