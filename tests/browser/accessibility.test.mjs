@@ -44,9 +44,13 @@ after(async () => {
 const SCENE = "?scene=scenes/ball/";
 const click = (id) => (page) => page.locator(id).click();
 
-/** Each state: the page's address, and what leads from there to it. */
+/**
+ * Each state: the page's address, and what leads from there to it.
+ *
+ * @type {Record<string, [string, ...((page) => Promise<void>)[]]>}
+ */
 const STATES = {
-  gallery: ["", (page) => page.locator("#gallery a").first().waitFor()],
+  "the gallery": ["", (page) => page.locator("#gallery a").first().waitFor()],
   ready: [SCENE, ready],
   depth: [`${SCENE}#look=depth`, ready],
   "a middling background": [`${SCENE}#bg=808080`, ready],

@@ -84,7 +84,7 @@ describe("a page with several scenes", () => {
     assert.match(page.url(), /backend=wasm/);
     await page.getByRole("link", { name: "All scenes" }).click();
     await cards(page).first().waitFor();
-    assert.equal(new URL(page.url()).search, "?backend=wasm");
+    assert.equal(new URL(page.url()).search, "?backend=wasm&rotate=off");
     await page.close();
   });
 

@@ -17,8 +17,16 @@ import {
   poster,
   settled,
   stats,
-  visible,
 } from "./site.mjs";
+import {
+  azimuth,
+  between,
+  change as changeOf,
+  elevation,
+  looksDifferent,
+  radius,
+  touch,
+} from "./views.mjs";
 
 const { envelope, models } = manifest();
 const { width, height } = models[0];
@@ -47,28 +55,8 @@ beforeEach(async () => {
   await atRest(page);
 });
 
-const position = ({ T_norm_camera: T }) => [T[3], T[7], T[11]].map((x, i) => x - envelope.pivot[i]);
-const radius = (pose) => Math.hypot(...position(pose));
-const azimuth = (pose) => Math.atan2(position(pose)[1], position(pose)[0]);
-const elevation = (pose) => Math.asin(position(pose)[2] / radius(pose));
-/** b - a as an angle in (-pi, pi]. */
-const between = (a, b) => Math.atan2(Math.sin(b - a), Math.cos(b - a));
-
-/** Do something, wait for rest; the camera and the visible picture before and after. */
-async function change(act) {
-  const before = { pose: await camera(page), seen: await visible(page) };
-  await act();
-  await atRest(page);
-  return {
-    before,
-    after: { pose: await camera(page), seen: await visible(page) },
-  };
-}
-
-function looksDifferent({ before, after }) {
-  const found = psnr(before.seen, after.seen);
-  assert.ok(found < 30, `the picture did not change: ${found.toFixed(1)} dB`);
-}
+/** On this file's page. */
+const change = (act) => changeOf(page, act);
 
 describe("the mouse", () => {
   /** A quick drag: all events sent at once, so that a busy machine does not slow it down. */
@@ -150,29 +138,15 @@ describe("the keyboard", () => {
 });
 
 describe("fingers", () => {
-  /** Touch points through the browser's own input pipeline, not synthetic events. */
-  async function touch(...frames) {
-    const session = await page.context().newCDPSession(page);
-    const send = (type, points) =>
-      session.send("Input.dispatchTouchEvent", {
-        type,
-        touchPoints: points.map(([x, y], id) => ({ x, y, id })),
-      });
-    await send("touchStart", frames[0]);
-    for (const points of frames.slice(1)) await send("touchMove", points);
-    await page.waitForTimeout(150); // let go at rest: no fling
-    await send("touchEnd", []);
-  }
-
   it("turn with one", async () => {
-    const moved = await change(() => touch([[200, 150]], [[180, 150]], [[140, 150]]));
+    const moved = await change(() => touch(page, [[[200, 150]], [[180, 150]], [[140, 150]]]));
     looksDifferent(moved);
     assert.ok(between(azimuth(moved.before.pose), azimuth(moved.after.pose)) > 0.5);
   });
 
   it("come closer by spreading two", async () => {
     const moved = await change(() =>
-      touch(
+      touch(page, [
         [
           [190, 150],
           [230, 150],
@@ -181,7 +155,7 @@ describe("fingers", () => {
           [185, 150],
           [235, 150],
         ],
-      ),
+      ]),
     );
     const ratio = radius(moved.before.pose) / radius(moved.after.pose);
     const most = radius(moved.before.pose) / envelope.radius[0];
@@ -245,7 +219,10 @@ describe("a screen with two pixels per point, and somebody who asked for reduced
 
 describe("around the picture", () => {
   let page;
-  before(async () => (page = await browser.openReady()));
+  before(async () => {
+    page = await browser.openReady();
+    await page.setViewportSize({ width: 800, height: 300 }); // wide enough for all buttons
+  });
   after(() => page.close());
 
   it("opens and closes the help, and reaches picture and buttons in order", async () => {
@@ -254,12 +231,22 @@ describe("around the picture", () => {
     await page.keyboard.press("Escape");
     await page.locator("#help:not([open])").waitFor({ state: "attached" });
     const names = [];
-    for (let k = 0; k < 4; k++) {
+    for (let k = 0; k < 10; k++) {
       await page.keyboard.press("Tab");
       names.push(await page.evaluate(() => document.activeElement.getAttribute("aria-label")));
     }
     assert.match(names[0], /look around/);
-    assert.deepEqual(names.slice(1), ["Back to the start", "Full screen", "Help"]);
+    assert.deepEqual(names.slice(1), [
+      "Depth",
+      "Background",
+      "Compare",
+      "Save picture",
+      "Share",
+      "About this scene",
+      "Back to the start",
+      "Full screen",
+      "Help",
+    ]);
   });
 
   it("a hint stands until somebody moves", async () => {

@@ -296,7 +296,7 @@ describe("a comparison", () => {
     await page.getByRole("button", { name: "Precision fp16" }).click();
     await label("fp16").waitFor();
     await page.locator("#share").click();
-    assert.match(await page.locator("#share-link").inputValue(), /\?compare=fp16$/);
+    assert.match(await page.locator("#share-link").inputValue(), /[?&]compare=fp16$/);
   });
 
   it("with a scene of other proportions is refused, and the first stays", async () => {
@@ -328,7 +328,7 @@ describe("inside another page", () => {
     for (const id of ["#reset", "#fullscreen", "#name a"])
       assert.equal(await hidden(id), false, id);
     const link = page.locator("#name a");
-    assert.equal(await link.getAttribute("href"), `${site.origin}${PREFIX}`);
+    assert.equal(await link.getAttribute("href"), `${site.origin}${PREFIX}?rotate=off`);
     assert.equal(await link.getAttribute("target"), "_blank");
   });
 

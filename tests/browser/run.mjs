@@ -18,7 +18,7 @@ import { PRESETS } from "./presets.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.join(here, "../..");
-const files = ["drawing", "split", "presets", "interaction", "errors"].map((name) =>
+const files = ["drawing", "split", "presets", "interaction", "hands", "errors"].map((name) =>
   path.join(here, `${name}.test.mjs`),
 );
 

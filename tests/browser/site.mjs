@@ -69,7 +69,7 @@ export async function openBrowser(site, gpu, options = {}) {
   context.on("console", (message) => log.push(message.text()));
   const open = async (query = "") => {
     const page = await context.newPage();
-    await page.goto(`${site.origin}${PREFIX}${query}`);
+    await page.goto(addressOf(site, query));
     return page;
   };
   /** A page that has drawn its first frame. */
@@ -79,6 +79,13 @@ export async function openBrowser(site, gpu, options = {}) {
     return page;
   };
   return { context, close, requests, log, open, openReady };
+}
+
+/** The page's address. The camera does not go round by itself, unless `query` says something of that. */
+export function addressOf(site, query = "") {
+  const address = new URL(`${site.origin}${PREFIX}${query}`);
+  if (!address.searchParams.has("rotate")) address.searchParams.set("rotate", "off");
+  return address.href;
 }
 
 /** Wait for the first frame; fails with the page's own message where there is none. */

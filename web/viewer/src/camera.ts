@@ -1,13 +1,14 @@
 /**
  * The orbit camera, as pure functions: no page, no time.
  *
- *     Orbit (what a hand changes) <-> CameraPose (what the model takes), inside the Envelope
+ *     Orbit (what a hand changes) <-> Aim (how far aside it looks) <-> CameraPose (what the model takes)
  *
  * Frames as in teacher/cameras.py: OpenGL camera axes (+x right, +y up, -z forward), world +z up;
  * `T_norm_camera` is camera-to-norm, row-major. The camera stands at pivot + radius * (cos e cos a,
- * cos e sin a, sin e) and looks at pivot + offset. Angles are in radians, lengths in norm units,
- * `focal` is a fraction of the picture's height.
+ * cos e sin a, sin e) and shows pivot + offset in its principal point's place. Angles are in
+ * radians, lengths in norm units, `focal` is a fraction of the picture's height.
  */
+import { type Limits, splitAim, type Tangents } from "./framing";
 import type { CameraPose, Envelope } from "./manifest";
 import { add, cross, dot, norm, normalise, scale, subtract, type Vec3 } from "./vector";
 
@@ -24,14 +25,27 @@ export interface Orbit {
   readonly focal: number;
 }
 
-/** Intrinsics as fractions: fx / width, fy / height, cx / width, cy / height. */
-export type Intrinsics = CameraPose["intrinsics"];
+/** The point looked at, as the camera sees it that stands in the same place and looks at the pivot. */
+export interface Aim {
+  /** Where it lies aside, see framing.ts. */
+  readonly aside: Tangents;
+  /** How far it is along the axis, in norm units. */
+  readonly depth: number;
+}
 
 const TURN = 2 * Math.PI;
 const FULL_CIRCLE = TURN - 1e-3; // a span that was written as 2 pi survives its decimal digits
+const NEAREST = 0.05; // of the radius: what is looked at stays before the camera by this
 
-const clamp = (x: number, [low, high]: readonly [number, number]): number =>
-  Math.min(Math.max(x, low), high);
+/** Whether cameras go all the way round. */
+export const isWhole = ({ azimuth: [first, last] }: Envelope): boolean =>
+  last - first >= FULL_CIRCLE;
+
+/** `azimuth` as the same angle in the turn that is nearest to the envelope's arc. */
+export function unwoundOnto(azimuth: number, { azimuth: [first, last] }: Envelope): number {
+  const turns = Math.round((azimuth - (first + last) / 2) / TURN);
+  return azimuth - turns * TURN;
+}
 
 /** Where the camera of `orbit` stands. */
 export function positionOf(orbit: Orbit, pivot: Vec3): Vec3 {
@@ -55,137 +69,84 @@ export function lookAt(position: Vec3, target: Vec3): { right: Vec3; up: Vec3; b
   return { right, up: cross(back, right), back };
 }
 
-/**
- * The camera as the model takes it; `start` gives the principal point and the pixels' aspect ratio.
- */
-export function poseOf(orbit: Orbit, pivot: Vec3, start: Intrinsics): CameraPose {
+/** Axes of the camera of `orbit` that looks at the pivot. */
+const axesOf = (orbit: Orbit): { right: Vec3; up: Vec3; back: Vec3 } =>
+  lookAt(direction(orbit), [0, 0, 0]);
+
+/** What `orbit` looks at, seen from where it stands. */
+export function aimOf(orbit: Orbit): Aim {
+  const { offset, radius } = orbit;
+  const { right, up, back } = axesOf(orbit);
+  const depth = Math.max(radius - dot(offset, back), NEAREST * radius);
+  return { aside: [dot(offset, right) / depth, dot(offset, up) / depth], depth };
+}
+
+/** `orbit` from the same place, looking at what lies at `aim`. */
+export function aimed(orbit: Orbit, { aside: [x, y], depth }: Aim): Orbit {
+  const { right, up, back } = axesOf(orbit);
+  const across = add(scale(right, x * depth), scale(up, y * depth));
+  return { ...orbit, offset: add(across, scale(back, orbit.radius - depth)) };
+}
+
+/** The depth at which a point lies nearest to the pivot that is looked at by `aside`. */
+export const nearestDepth = (radius: number, [x, y]: Tangents): number =>
+  radius / (1 + x * x + y * y);
+
+/** The camera as the model takes it: the axis turned as far as it may be, the rest cropped. */
+export function poseOf(orbit: Orbit, limits: Limits): CameraPose {
+  const { pivot } = limits.envelope;
   const p = positionOf(orbit, pivot);
-  const { right: r, up: u, back: b } = lookAt(p, add(pivot, orbit.offset));
-  const [fx, fy, cx, cy] = start;
+  const { crop, turn } = splitAim(aimOf(orbit).aside, orbit.focal, orbit.radius, limits);
+  const axis = aimed(orbit, { aside: turn, depth: orbit.radius }).offset;
+  const { right: r, up: u, back: b } = lookAt(p, add(pivot, axis));
+  const [fx, fy, cx, cy] = limits.lens;
+  const across = (fx / fy) * orbit.focal;
+  const [x, y, z] = [0, 1, 2].map((i) => [r[i]!, u[i]!, b[i]!, p[i]!]) as unknown as readonly [
+    Row,
+    Row,
+    Row,
+  ];
   return {
-    T_norm_camera: [
-      r[0],
-      u[0],
-      b[0],
-      p[0],
-      r[1],
-      u[1],
-      b[1],
-      p[1],
-      r[2],
-      u[2],
-      b[2],
-      p[2],
-      0,
-      0,
-      0,
-      1,
-    ],
-    intrinsics: [(fx / fy) * orbit.focal, orbit.focal, cx, cy],
+    T_norm_camera: [...x, ...y, ...z, 0, 0, 0, 1],
+    intrinsics: [across, orbit.focal, cx - across * crop[0], cy + orbit.focal * crop[1]],
   };
 }
 
+type Row = readonly [number, number, number, number];
+
 /**
- * The orbit that comes closest to `pose`: the same position and optical axis, without roll.
+ * The orbit that comes closest to `pose`: the same position, optical axis and principal point,
+ * without roll.
  *
- * The point looked at is the one of the optical axis that is nearest to the pivot.
+ * Of all points that it could be said to look at, this one is nearest to the pivot.
  */
-export function orbitOf(pose: CameraPose, pivot: Vec3): Orbit {
+export function orbitOf(pose: CameraPose, { envelope: { pivot }, lens }: Limits): Orbit {
   const at = (row: number, column: number): number => pose.T_norm_camera[4 * row + column] ?? NaN;
-  const position: Vec3 = [at(0, 3), at(1, 3), at(2, 3)];
-  const back: Vec3 = [at(0, 2), at(1, 2), at(2, 2)];
-  const arm = subtract(position, pivot);
-  return {
+  const arm = subtract([at(0, 3), at(1, 3), at(2, 3)], pivot);
+  const [fx, focal, cx, cy] = pose.intrinsics;
+  const standing: Orbit = {
     azimuth: Math.atan2(arm[1], arm[0]),
     elevation: Math.atan2(arm[2], Math.hypot(arm[0], arm[1])),
     radius: norm(arm),
-    offset: subtract(arm, scale(back, dot(arm, back))),
-    focal: pose.intrinsics[1],
+    offset: [0, 0, 0],
+    focal,
   };
+  const axes = axesOf(standing);
+  const back: Vec3 = [at(0, 2), at(1, 2), at(2, 2)];
+  const along = Math.max(dot(back, axes.back), NEAREST); // a camera may look away from the pivot
+  const aside: Tangents = [
+    -dot(back, axes.right) / along + (lens[2] - cx) / fx,
+    -dot(back, axes.up) / along + (cy - lens[3]) / focal,
+  ];
+  return aimed(standing, { aside, depth: nearestDepth(standing.radius, aside) });
 }
-
-/** The nearest orbit inside `envelope`. */
-export function limited(orbit: Orbit, envelope: Envelope): Orbit {
-  const spread = norm(orbit.offset);
-  const excess = spread > envelope.target_spread ? envelope.target_spread / spread : 1;
-  return {
-    azimuth: limitedAzimuth(orbit.azimuth, envelope.azimuth),
-    elevation: clamp(orbit.elevation, envelope.elevation),
-    radius: clamp(orbit.radius, envelope.radius),
-    offset: scale(orbit.offset, excess),
-    focal: clamp(orbit.focal, envelope.focal),
-  };
-}
-
-function limitedAzimuth(azimuth: number, [first, last]: readonly [number, number]): number {
-  if (last - first >= FULL_CIRCLE) return azimuth;
-  const middle = (first + last) / 2;
-  const turns = Math.round((azimuth - middle) / TURN); // the same angle, written next to the arc
-  return clamp(azimuth - turns * TURN, [first, last]);
-}
-
-/** Turned about the pivot; on an arc, past its end is its end, however far the hand went. */
-export function turned(
-  orbit: Orbit,
-  azimuth: number,
-  elevation: number,
-  envelope: Envelope,
-): Orbit {
-  const [first, last] = envelope.azimuth;
-  const wide = last - first >= FULL_CIRCLE;
-  const moved = orbit.azimuth + azimuth;
-  return limited(
-    {
-      ...orbit,
-      azimuth: wide ? moved : clamp(moved, envelope.azimuth),
-      elevation: orbit.elevation + elevation,
-    },
-    envelope,
-  );
-}
-
-/** The picture moved by (x, y), in heights of the picture, x to the right and y downwards. */
-export function panned(orbit: Orbit, x: number, y: number, envelope: Envelope): Orbit {
-  const { pivot } = envelope;
-  const { right, up } = lookAt(positionOf(orbit, pivot), add(pivot, orbit.offset));
-  const unit = orbit.radius / orbit.focal; // what one height of the picture covers at the pivot
-  const shift = add(scale(right, -x * unit), scale(up, y * unit));
-  return limited({ ...orbit, offset: add(orbit.offset, shift) }, envelope);
-}
-
-/**
- * Things `factor` times as large.
- *
- * The camera comes closer as far as it may; only then the focal length grows, and it is the first
- * to come back to `home` (the focal length at the start), so that zooming in and out again ends
- * where it began.
- */
-export function zoomed(orbit: Orbit, factor: number, home: number, envelope: Envelope): Orbit {
-  const towardsHome = (home - orbit.focal) * (factor - 1) > 0;
-  const recovered = towardsHome
-    ? clamp(orbit.focal * factor, ascending(orbit.focal, home))
-    : orbit.focal;
-  const left = (factor * orbit.focal) / recovered;
-  const radius = clamp(orbit.radius / left, envelope.radius);
-  const rest = left / (orbit.radius / radius);
-  return limited({ ...orbit, radius, focal: recovered * rest }, envelope);
-}
-
-const ascending = (a: number, b: number): readonly [number, number] => [
-  Math.min(a, b),
-  Math.max(a, b),
-];
 
 /**
  * `orbit` with its azimuth written in the turn that is nearest to `azimuth`, where the envelope
  * goes all the way round.
  */
-export function unwound(
-  orbit: Orbit,
-  azimuth: number,
-  { azimuth: [first, last] }: Envelope,
-): Orbit {
-  const turns = last - first >= FULL_CIRCLE ? Math.round((azimuth - orbit.azimuth) / TURN) : 0;
+export function unwound(orbit: Orbit, azimuth: number, envelope: Envelope): Orbit {
+  const turns = isWhole(envelope) ? Math.round((azimuth - orbit.azimuth) / TURN) : 0;
   return { ...orbit, azimuth: orbit.azimuth + turns * TURN };
 }
 
@@ -210,4 +171,14 @@ export function distance(a: Orbit, b: Orbit): number {
     Math.abs(Math.log(a.focal / b.focal)),
     norm(subtract(a.offset, b.offset)) / b.radius,
   );
+}
+
+/** What a camera sees at (x, y), in fractions of its picture, `distance` away from it. */
+export function pointAt(pose: CameraPose, x: number, y: number, distance: number): Vec3 {
+  const [fx, fy, cx, cy] = pose.intrinsics;
+  const ray = normalise([(x - cx) / fx, (cy - y) / fy, -1]);
+  const T = pose.T_norm_camera;
+  return [0, 4, 8].map(
+    (row) => T[row + 3]! + distance * dot([T[row]!, T[row + 1]!, T[row + 2]!], ray),
+  ) as unknown as Vec3;
 }

@@ -21,6 +21,7 @@ import { loadScene, type Scene } from "./scene";
 import { Session } from "./session";
 import { Tools } from "./tools";
 import { partsOf, Trouble, type TroubleParts } from "./trouble";
+import { VIEW, writeState } from "./view_state";
 
 const page = new URL(location.href);
 const hud = new Hud();
@@ -115,6 +116,7 @@ async function openFiles(files: Promise<Files>, options: Options): Promise<void>
   try {
     const scene = await sceneFrom(await files);
     element<HTMLDialogElement>("help").close();
+    writeState(VIEW, null); // of the last scene
     show(scene, { ...options, pose: null, reference: null, compare: null });
   } catch (error) {
     element<HTMLDialogElement>("help").close();

@@ -7,6 +7,7 @@
  *     ?form=graph|split       on WebGPU the whole ONNX graph | shaders around a network
  *     ?pose=20 numbers        start exactly here: T_norm_camera row by row, then fx, fy, cx, cy
  *     ?reference=k            start exactly at the manifest's k-th reference camera, counted from 0
+ *     ?rotate=on|off          the camera goes round until somebody touches it | never by itself
  *     ?compare=fp16|wasm|path/ a second picture behind a slider: other precision, backend or scene
  *     ?fps=30                 frames a second to keep while the camera moves, by drawing less sharply
  *     ?threads=4              threads for WebAssembly, where the page is cross-origin isolated
@@ -25,6 +26,8 @@ export interface Options extends Preference {
   readonly scene: string | null;
   readonly pose: CameraPose | null;
   readonly reference: number | null;
+  /** Null: the page's own choice. */
+  readonly rotate: boolean | null;
   readonly compare: string | null;
   /** Null: the page's own choice. */
   readonly fps: number | null;
@@ -49,6 +52,7 @@ export function parseOptions(query: URLSearchParams): Options {
     form: oneOf<Form>(query, "form", ["graph", "split"]),
     pose: pose === null ? null : parsePose(pose),
     reference: wholeNumber(query, "reference", 0),
+    rotate: onOrOff(query, "rotate"),
     compare: query.get("compare"),
     fps: wholeNumber(query, "fps", 1),
     threads: wholeNumber(query, "threads", 1),
@@ -58,6 +62,11 @@ export function parseOptions(query: URLSearchParams): Options {
     verbose: oneOf(query, "log", ["verbose"]) !== null,
     timings: oneOf(query, "timings", ["on", "off"]) === "on",
   };
+}
+
+function onOrOff(query: URLSearchParams, name: string): boolean | null {
+  const asked = oneOf(query, name, ["on", "off"]);
+  return asked === null ? null : asked === "on";
 }
 
 function oneOf<Value extends string>(

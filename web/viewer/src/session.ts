@@ -20,6 +20,7 @@ import { download, fileName, pngOf } from "./screenshot";
 import { Stage } from "./stage";
 import { Steering } from "./steering";
 import { partsOf, type TroubleParts } from "./trouble";
+import { readState, VIEW } from "./view_state";
 import { Viewer } from "./viewer";
 
 /** What a session says to the page. */
@@ -54,7 +55,8 @@ export class Session {
     private readonly listener: SessionListener,
   ) {
     const { manifest } = scene;
-    hud.open(manifest.name, asked === null ? addressOf(manifest.poster, scene) : null);
+    const elsewhere = asked !== null || readState().has(VIEW);
+    hud.open(manifest.name, elsewhere ? null : addressOf(manifest.poster, scene));
     const { promise, resolve, reject } = deferred();
     this.ready = promise;
     const label = `${manifest.name}: a picture to look around in. Arrow keys turn it.`;
@@ -74,11 +76,21 @@ export class Session {
         this.listener.failed(trouble);
       },
     });
-    this.#steering = new Steering(manifest, asked, {
-      moved: (pose) => this.#moved(pose),
-      rested: () => this.#rested(),
-      touched: () => hud.touched(),
-    });
+    const { rotate } = options;
+    this.#steering = new Steering(
+      manifest,
+      { pose: asked, rotate },
+      {
+        moved: (pose) => this.#moved(pose),
+        rested: () => this.#rested(),
+        touched: () => hud.touched(),
+        depthAt: (x, y) => this.#viewer.depthAt(x, y),
+      },
+    );
+    void promise.then(
+      () => this.#steering.start(),
+      () => {},
+    );
     onSchemeChange(() => paint(this.#backdrop, manifest), this.#over.signal);
     paint(this.#backdrop, manifest);
     this.#pauseWhileUnseen();

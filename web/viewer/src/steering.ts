@@ -1,15 +1,29 @@
 /**
  * From hands to poses: the camera that the visitor steers, and when a frame is due.
  *
- *     controls -> motion --every animation frame, while something moves--> moved(pose)
+ *     controls, gamepad, rotation -> motion --every animation frame, while something moves--> moved(pose)
+ *     #view= in the address -> the first camera, later ones; the camera at rest -> #view=
  */
-import { orbitOf, poseOf } from "./camera";
+import { type Orbit, orbitOf, pointAt, poseOf, unwound } from "./camera";
 import { attachControls } from "./controls";
+import { type Limits, limitsOf } from "./framing";
+import { padResets, padSpeed, watchGamepads } from "./gamepad";
 import { element } from "./hud";
+import type { Keys } from "./keys";
+import { limited } from "./limits";
 import type { CameraPose, Manifest } from "./manifest";
 import { Motion } from "./motion";
+import { focused, zoomed } from "./moves";
+import { isStill, type Rates, STILL, sum } from "./rates";
+import { Rotation } from "./rotation";
+import { subtract } from "./vector";
+import { formatView, parseView, readState, VIEW, writeState } from "./view_state";
 
-/** Who hears of the camera. */
+const CLOSER = 1.6; // how much larger a double click makes things
+const PATIENCE = 2000; // milliseconds without a touch, after which the camera goes round
+const SAVE = 250; // milliseconds at rest before the address says where
+
+/** Who hears of the camera, and who knows what it sees. */
 export interface SteeringListener {
   /** A frame of this camera is due. */
   moved(pose: CameraPose): void;
@@ -17,28 +31,70 @@ export interface SteeringListener {
   rested(): void;
   /** A hand has moved something. */
   touched(): void;
+  /** How far away is what the last frame shows at these fractions of it? See viewer.ts. */
+  depthAt(x: number, y: number): Promise<number | null>;
+}
+
+/** What the page's address asks for. */
+export interface SteeringOptions {
+  /** The very first camera; #view= takes its place. */
+  readonly pose: CameraPose | null;
+  /** Go round by itself; null: unless the address asks for a camera. */
+  readonly rotate: boolean | null;
 }
 
 export class Steering {
+  readonly #limits: Limits;
   readonly #motion: Motion;
+  readonly #keys: Keys;
+  readonly #calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  readonly #goesRound: boolean;
   #pose: CameraPose;
   #before: number | null = null; // null: at rest, and no frame is due
-  #closed = false;
+  #touches = 0;
+  #pad = STILL;
+  #rotation: Rotation | null = null;
+  #saving = 0;
+  readonly #over = new AbortController();
 
-  /** Shows `asked`, or the scene's start, at once. */
+  /** Shows the camera that the address asks for, or the scene's start, at once. */
   constructor(
     private readonly manifest: Manifest,
-    asked: CameraPose | null,
+    asked: SteeringOptions,
     private readonly listener: SteeringListener,
   ) {
-    const { start, envelope } = manifest;
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const home = orbitOf(start, envelope.pivot);
-    this.#motion = new Motion(home, orbitOf(asked ?? start, envelope.pivot), envelope, calm);
+    const limits = (this.#limits = limitsOf(manifest));
+    const home = orbitOf(manifest.start, limits);
+    const view = askedView(limits);
+    const first = view ?? (asked.pose === null ? home : orbitOf(asked.pose, limits));
+    this.#goesRound = asked.rotate ?? (view === null && asked.pose === null);
+    this.#motion = new Motion(home, first, limits, this.#calm);
     // A camera that was asked for is shown exactly as it is, until somebody moves.
-    this.#pose = asked ?? this.#shown();
+    this.#pose = view === null && asked.pose !== null ? asked.pose : this.#shown();
     listener.moved(this.#pose);
-    attachControls(element("stage"), element("picture"), this.#motion, () => this.#wake());
+    const centre = [limits.lens[2], limits.lens[3]] as const;
+    this.#keys = attachControls(
+      element("stage"),
+      element("picture"),
+      centre,
+      this.#motion,
+      {
+        wake: () => this.#touched(),
+        reset: () => this.reset(),
+        focus: (x, y) => void this.focus(x, y),
+        rotate: () => this.rotate(),
+      },
+      this.#over.signal,
+    );
+    this.#watchPads();
+    const { signal } = this.#over;
+    window.addEventListener("hashchange", () => this.#readView(), { signal });
+  }
+
+  /** Another scene is steered now: nothing moves any more, nobody listens. */
+  close(): void {
+    this.#over.abort();
+    window.clearTimeout(this.#saving);
   }
 
   /** The camera that was shown last. */
@@ -46,38 +102,131 @@ export class Steering {
     return this.#pose;
   }
 
-  /** Back to the start. */
-  reset(): void {
-    this.#motion.reset();
-    this.#wake();
+  /** The first frame is there: if nobody touches anything, the camera goes round in a while. */
+  start(): void {
+    if (!this.#goesRound || this.#calm) return;
+    window.setTimeout(() => {
+      if (this.#touches === 0 && this.#rotation === null) this.#goRound();
+    }, PATIENCE);
   }
 
-  /** Another scene is steered now: hands move nothing here any more. */
-  close(): void {
-    this.#closed = true;
+  /** Back to the start. */
+  reset(): void {
+    this.#touched();
+    this.#motion.reset();
+  }
+
+  /** Go round, or stop it. */
+  rotate(): void {
+    const going = this.#rotation !== null;
+    this.#touched();
+    if (!going) this.#goRound();
+  }
+
+  /**
+   * Turn to what is at (x, y), in fractions of the picture, and come closer. Nothing happens where
+   * nothing is, or where a hand moves on before that is known.
+   */
+  async focus(x: number, y: number): Promise<void> {
+    if (Math.min(x, y) < 0 || Math.max(x, y) > 1) return;
+    this.#touched();
+    const [pose, touches] = [this.#pose, this.#touches];
+    const depth = await this.listener.depthAt(x, y);
+    if (depth === null || touches !== this.#touches) return;
+    const point = subtract(pointAt(pose, x, y, depth), this.#limits.envelope.pivot);
+    const { goal, home } = this.#motion;
+    this.#motion.travel(focused(zoomed(goal, CLOSER, home.focal, this.#limits), point));
+    this.#run();
   }
 
   #shown(): CameraPose {
-    const { start, envelope } = this.manifest;
-    return poseOf(this.#motion.shown, envelope.pivot, start.intrinsics);
+    return poseOf(this.#motion.shown, this.#limits);
   }
 
-  #wake(): void {
-    if (this.#closed) return;
+  /** A hand is at work. */
+  #touched(): void {
+    this.#touches++;
+    this.#rotation = null;
     this.listener.touched();
-    if (this.#before !== null) return;
+    this.#run();
+  }
+
+  #goRound(): void {
+    window.clearTimeout(this.#saving);
+    this.#rotation = new Rotation(this.manifest.envelope);
+    this.#run();
+  }
+
+  #run(): void {
+    if (this.#before !== null || this.#over.signal.aborted) return;
     this.#before = performance.now();
     requestAnimationFrame((now) => this.#tick(now));
   }
 
   #tick(now: number): void {
-    if (this.#closed) return;
-    const seconds = (now - (this.#before ?? now)) / 1000; // can be a little before `wake`
-    const moving = this.#motion.step(Math.min(Math.max(seconds, 0), 0.1));
-    this.#before = moving ? now : null;
-    if (!moving) return this.listener.rested();
-    this.#pose = this.#shown();
-    this.listener.moved(this.#pose);
-    requestAnimationFrame((later) => this.#tick(later));
+    if (this.#over.signal.aborted) return;
+    const elapsed = (now - (this.#before ?? now)) / 1000; // can be a little before `run`
+    const seconds = Math.min(Math.max(elapsed, 0), 0.1);
+    const before = this.#motion.shown;
+    this.#motion.drive(this.#speed(now / 1000, seconds));
+    const moves = this.#motion.step(seconds) || this.#keys.any || this.#rotation !== null;
+    this.#before = moves ? now : null;
+    if (this.#motion.shown !== before) {
+      this.#pose = this.#shown();
+      this.listener.moved(this.#pose);
+    }
+    if (moves) requestAnimationFrame((later) => this.#tick(later));
+    else this.#rested();
   }
+
+  /** Of everything that moves the camera steadily. */
+  #speed(time: number, seconds: number): Rates {
+    const steady = sum(this.#keys.speed(time), this.#pad);
+    if (this.#rotation === null || seconds === 0) return steady;
+    const azimuth = this.#rotation.advance(this.#motion.goal.azimuth, seconds) / seconds;
+    return sum(steady, { ...STILL, azimuth });
+  }
+
+  #rested(): void {
+    this.listener.rested();
+    window.clearTimeout(this.#saving);
+    if (this.#touches > 0) this.#saving = window.setTimeout(() => this.#writeView(), SAVE);
+  }
+
+  /** Say in the address where the camera is; the start goes without saying. */
+  #writeView(): void {
+    const { shown, home } = this.#motion;
+    const view = formatView(shown);
+    writeState(VIEW, view === formatView(home) ? null : view);
+  }
+
+  /** Somebody has put another view into the address. */
+  #readView(): void {
+    const view = askedView(this.#limits);
+    if (view === null) return;
+    this.#rotation = null;
+    this.#motion.travel(unwound(view, this.#motion.goal.azimuth, this.#limits.envelope));
+    this.#run();
+  }
+
+  #watchPads(): void {
+    let resets = false;
+    watchGamepads((pad) => {
+      const [before, pressed] = [this.#pad, padResets(pad)];
+      this.#pad = padSpeed(pad);
+      if (!isStill(this.#pad) || !isStill(before)) this.#touched();
+      if (pressed && !resets) this.reset();
+      resets = pressed;
+    }, this.#over.signal);
+  }
+}
+
+/** The view that the address asks for, brought inside the limits; null where there is none. */
+function askedView(limits: Limits): Orbit | null {
+  const text = readState().get(VIEW);
+  if (text === undefined) return null;
+  const orbit = parseView(text);
+  if (orbit !== null) return limited(orbit, limits);
+  console.warn(`#${VIEW}=${text}: expected azimuth,elevation,radius,x,y,z,focal; left out`);
+  return null;
 }

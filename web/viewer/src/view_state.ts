@@ -73,8 +73,8 @@ export function writeState(key: string, value: string | null): void {
 }
 
 /**
- * An orbit in few digits: an error of 0.000005 in angles, and relative to radius and focal length,
- * a fifth of a pixel at most on a screen 4000 pixels high.
+ * An orbit in few digits: an error of 0.0000005 in angles and lengths, of 0.000005 of radius and focal
+ * length: a tenth of a pixel at most on a screen 4000 pixels high.
  */
 export function formatView(orbit: Orbit): string {
   const { azimuth, elevation, radius, offset, focal } = orbit;
@@ -87,7 +87,7 @@ export function formatView(orbit: Orbit): string {
   ].join(",");
 }
 
-const decimals = (x: number): string => String(Number(x.toFixed(5)));
+const decimals = (x: number): string => String(Number(x.toFixed(6)));
 const digits = (x: number): string => String(Number(x.toPrecision(6)));
 
 type Seven = readonly [number, number, number, number, number, number, number];

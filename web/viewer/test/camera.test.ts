@@ -1,24 +1,9 @@
 import { describe, expect, it } from "vitest";
 
-import {
-  distance,
-  limited,
-  lookAt,
-  type Orbit,
-  orbitOf,
-  panned,
-  poseOf,
-  turned,
-  zoomed,
-} from "../src/camera";
-import type { CameraPose } from "../src/manifest";
-import { add, cross, dot, norm, subtract, type Vec3 } from "../src/vector";
-import { ARC, HOME, INTRINSICS, RING } from "./envelope";
-
-const column = (pose: CameraPose, k: number): Vec3 => {
-  const T = pose.T_norm_camera;
-  return [T[k]!, T[4 + k]!, T[8 + k]!];
-};
+import { distance, lookAt, type Orbit, orbitOf, pointAt, poseOf } from "../src/camera";
+import { add, cross, norm, scale, subtract, type Vec3 } from "../src/vector";
+import { HOME, IN_RING, IN_SHELL, INTRINSICS, RING } from "./envelope";
+import { column, project } from "./project";
 
 /** Orbits all over the ring, with the point looked at anywhere inside the spread. */
 function* orbits(): Generator<Orbit> {
@@ -32,17 +17,6 @@ function* orbits(): Generator<Orbit> {
       focal: 0.8 + 0.03 * k,
     };
   }
-}
-
-/**
- * Where a point of the norm frame appears: (u, v) as fractions of the picture, as
- * teacher.cameras.project.
- */
-function project(pose: CameraPose, point: Vec3): [number, number] {
-  const arm = subtract(point, column(pose, 3));
-  const [x, y, z] = [0, 1, 2].map((k) => dot(column(pose, k), arm)) as [number, number, number];
-  const [fx, fy, cx, cy] = pose.intrinsics;
-  return [(fx * x) / -z + cx, (fy * -y) / -z + cy];
 }
 
 describe("lookAt", () => {
@@ -82,7 +56,7 @@ describe("lookAt", () => {
 describe("poseOf", () => {
   it("gives right-handed orthonormal axes without roll", () => {
     for (const orbit of orbits()) {
-      const pose = poseOf(orbit, RING.pivot, INTRINSICS);
+      const pose = poseOf(orbit, IN_RING);
       const [x, y, z] = [column(pose, 0), column(pose, 1), column(pose, 2)];
       for (const axis of [x, y, z]) expect(norm(axis)).toBeCloseTo(1, 12);
       expect(norm(subtract(cross(x, y), z))).toBeLessThan(1e-12);
@@ -94,7 +68,7 @@ describe("poseOf", () => {
 
   it("stands at the envelope's formula and sees its target in the principal point", () => {
     for (const orbit of orbits()) {
-      const pose = poseOf(orbit, RING.pivot, INTRINSICS);
+      const pose = poseOf(orbit, IN_RING);
       const { azimuth: a, elevation: e, radius: r } = orbit;
       const arm: Vec3 = [
         r * Math.cos(e) * Math.cos(a),
@@ -109,7 +83,7 @@ describe("poseOf", () => {
   });
 
   it("keeps pixels square and the principal point at every focal length", () => {
-    const { intrinsics } = poseOf({ ...HOME, focal: 1.5 }, RING.pivot, INTRINSICS);
+    const { intrinsics } = poseOf({ ...HOME, focal: 1.5 }, IN_RING);
     expect(intrinsics).toEqual([0.75, 1.5, INTRINSICS[2], INTRINSICS[3]]);
   });
 });
@@ -117,8 +91,8 @@ describe("poseOf", () => {
 describe("orbitOf", () => {
   it("is poseOf's inverse on poses", () => {
     for (const orbit of orbits()) {
-      const pose = poseOf(orbit, RING.pivot, INTRINSICS);
-      const again = poseOf(orbitOf(pose, RING.pivot), RING.pivot, INTRINSICS);
+      const pose = poseOf(orbit, IN_RING);
+      const again = poseOf(orbitOf(pose, IN_RING), IN_RING);
       again.T_norm_camera.forEach((value, i) =>
         expect(value).toBeCloseTo(pose.T_norm_camera[i]!, 10),
       );
@@ -127,120 +101,57 @@ describe("orbitOf", () => {
   });
 
   it("takes the roll out and keeps position and optical axis", () => {
-    const pose = poseOf(HOME, RING.pivot, INTRINSICS);
+    const pose = poseOf(HOME, IN_RING);
     const [x, y] = [column(pose, 0), column(pose, 1)];
     const rolled = [...pose.T_norm_camera];
     for (const i of [0, 1, 2]) {
       rolled[4 * i] = 0.8 * x[i]! + 0.6 * y[i]!;
       rolled[4 * i + 1] = 0.8 * y[i]! - 0.6 * x[i]!;
     }
-    const level = poseOf(
-      orbitOf({ ...pose, T_norm_camera: rolled }, RING.pivot),
-      RING.pivot,
-      INTRINSICS,
-    );
+    const level = poseOf(orbitOf({ ...pose, T_norm_camera: rolled }, IN_RING), IN_RING);
     level.T_norm_camera.forEach((value, i) =>
       expect(value).toBeCloseTo(pose.T_norm_camera[i]!, 12),
     );
   });
-});
 
-describe("limited", () => {
-  it("leaves an orbit inside the envelope alone", () => {
-    for (const orbit of orbits()) expect(distance(limited(orbit, RING), orbit)).toBe(0);
-  });
-
-  it("brings every coordinate to its nearest bound", () => {
-    const far = limited(
-      { azimuth: 9, elevation: 2, radius: 99, offset: [3, 0, 4], focal: 9 },
-      RING,
-    );
-    expect(far).toEqual({
-      azimuth: 9,
-      elevation: 1.2,
-      radius: 4,
-      offset: [3 * 0.08, 0, 4 * 0.08],
-      focal: 2,
-    });
-    const near = limited(
-      { azimuth: -9, elevation: -2, radius: 0, offset: [0, 0, 0], focal: 0 },
-      RING,
-    );
-    expect(near).toEqual({
-      azimuth: -9,
-      elevation: -0.2,
-      radius: 1.5,
-      offset: [0, 0, 0],
-      focal: 0.8,
-    });
-  });
-
-  it("finds an angle on the arc however it is written", () => {
-    for (const turns of [-2, -1, 0, 1]) {
-      const written = limited({ ...HOME, azimuth: 3.9 + turns * 2 * Math.PI }, ARC);
-      expect(written.azimuth).toBeCloseTo(3.9, 12);
+  it("is poseOf's inverse where the picture is magnified and moved aside, too", () => {
+    const orbit: Orbit = { ...HOME, focal: 3, offset: [0.3, 0.1, -0.4] };
+    for (const limits of [IN_RING, IN_SHELL]) {
+      const pose = poseOf(orbit, limits);
+      const again = poseOf(orbitOf(pose, limits), limits);
+      again.T_norm_camera.forEach((x, i) => expect(x).toBeCloseTo(pose.T_norm_camera[i]!, 10));
+      again.intrinsics.forEach((x, i) => expect(x).toBeCloseTo(pose.intrinsics[i]!, 10));
     }
-    expect(limited({ ...HOME, azimuth: 4.5 }, ARC).azimuth).toBe(4.1); // nearer to the last angle
-    expect(limited({ ...HOME, azimuth: 2.1 }, ARC).azimuth).toBe(2.5); // nearer to the first
   });
 });
 
-describe("turned", () => {
-  it("stops at an arc's end and does not come out at the other one", () => {
-    const inside = limited({ ...HOME, azimuth: 3 }, ARC);
-    expect(turned(inside, 50, 0, ARC).azimuth).toBe(4.1);
-    expect(turned(inside, -50, 0, ARC).azimuth).toBe(2.5);
-  });
-
-  it("goes all the way round where the envelope does", () => {
-    const pose = poseOf(turned(HOME, 2 * Math.PI, 0, RING), RING.pivot, INTRINSICS);
-    const before = poseOf(HOME, RING.pivot, INTRINSICS);
-    pose.T_norm_camera.forEach((value, i) =>
-      expect(value).toBeCloseTo(before.T_norm_camera[i]!, 12),
-    );
-  });
-});
-
-describe("panned", () => {
-  it("moves the picture by what was asked, to first order", () => {
-    const step = 1e-4; // heights of the picture
-    const pivot = (orbit: Orbit): [number, number] =>
-      project(poseOf(orbit, RING.pivot, INTRINSICS), RING.pivot);
-    const before = pivot(HOME);
-    const after = pivot(panned(HOME, step, 2 * step, RING));
-    expect((after[0] - before[0]) * 2).toBeCloseTo(step, 7); // 2: it is twice as wide as high
-    expect(after[1] - before[1]).toBeCloseTo(2 * step, 7);
-  });
-
-  it("ends at the spread's edge", () => {
-    expect(norm(panned(HOME, 50, 20, RING).offset)).toBeCloseTo(RING.target_spread, 12);
-  });
-});
-
-describe("zoomed", () => {
-  it("comes closer first, and only then changes the focal length", () => {
-    const closer = zoomed(HOME, 1.25, 1.2, RING);
-    expect(closer.radius).toBeCloseTo(2, 12);
-    expect(closer.focal).toBeCloseTo(1.2, 12);
-    const beyond = zoomed(HOME, 2, 1.2, RING);
-    expect(beyond.radius).toBe(1.5);
-    expect(beyond.focal).toBeCloseTo((1.2 * 2) / (2.5 / 1.5), 12);
-  });
-
-  it.each([1.07, 1.4, 2.2, 1 / 1.07, 1 / 1.5, 1 / 2.2])("undoes itself (factor %f)", (factor) => {
-    const there = zoomed(HOME, factor, HOME.focal, RING);
-    expect(distance(zoomed(there, 1 / factor, HOME.focal, RING), HOME)).toBeLessThan(1e-12);
-  });
-
-  it("stays inside the envelope", () => {
-    for (const factor of [1e-3, 1e3]) {
-      const orbit = zoomed(HOME, factor, HOME.focal, RING);
-      expect(limited(orbit, RING)).toEqual(orbit);
+describe("pointAt", () => {
+  it("is the point that is seen there, that far away", () => {
+    const pose = poseOf({ ...HOME, offset: [0.1, 0.2, -0.1] }, IN_RING);
+    for (const [x, y] of [
+      [0.5, 0.5],
+      [0.1, 0.9],
+      [1, 0],
+    ] as const) {
+      const point = pointAt(pose, x, y, 1.7);
+      expect(norm(subtract(point, column(pose, 3)))).toBeCloseTo(1.7, 12);
+      const [u, v] = project(pose, point);
+      expect(u).toBeCloseTo(x, 12);
+      expect(v).toBeCloseTo(y, 12);
     }
   });
 
-  it("still does something where all training cameras stood equally far away", () => {
-    const sphere = { ...RING, radius: [2.5, 2.5] as const };
-    expect(zoomed(HOME, 1.3, HOME.focal, sphere).focal).toBeCloseTo(1.3 * HOME.focal, 12);
+  it("is straight ahead in the principal point", () => {
+    const pose = poseOf(HOME, IN_RING);
+    const ahead = add(column(pose, 3), scale(column(pose, 2), -0.6));
+    expect(norm(subtract(pointAt(pose, INTRINSICS[2], INTRINSICS[3], 0.6), ahead))).toBeLessThan(
+      1e-12,
+    );
+  });
+});
+
+describe("distance", () => {
+  it("is none from an orbit to itself", () => {
+    for (const orbit of orbits()) expect(distance(orbit, orbit)).toBe(0);
   });
 });

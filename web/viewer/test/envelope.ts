@@ -3,6 +3,7 @@
  * accident.
  */
 import { poseOf } from "../src/camera";
+import type { Limits } from "../src/framing";
 import type { Envelope } from "../src/manifest";
 
 export const RING: Envelope = {
@@ -27,4 +28,11 @@ export const HOME = {
   focal: 1.2,
 } as const;
 
-export const START = poseOf(HOME, RING.pivot, INTRINSICS);
+/** Things may be drawn three times as large as in training. */
+const limits = (envelope: Envelope): Limits => ({ envelope, focal: [0.8, 6], lens: INTRINSICS });
+export const IN_RING = limits(RING);
+export const IN_ARC = limits(ARC);
+/** As a synthetic capture has it: all cameras on one sphere, looking at one point. */
+export const IN_SHELL = limits({ ...RING, radius: [2.5, 2.5], target_spread: 0 });
+
+export const START = poseOf(HOME, IN_RING);

@@ -16,6 +16,7 @@ describe("parseOptions", () => {
       form: null,
       pose: null,
       reference: null,
+      rotate: null,
       compare: null,
       fps: null,
       threads: null,

@@ -1,0 +1,73 @@
+/** Where a camera is, what changed, and hands: mouse, fingers and keys through the browser's own input. */
+import assert from "node:assert/strict";
+
+import { psnr } from "./pictures.mjs";
+import { atRest, camera, manifest, visible } from "./site.mjs";
+
+const { envelope } = manifest();
+
+const position = ({ T_norm_camera: T }) => [T[3], T[7], T[11]].map((x, i) => x - envelope.pivot[i]);
+export const radius = (pose) => Math.hypot(...position(pose));
+export const azimuth = (pose) => Math.atan2(position(pose)[1], position(pose)[0]);
+export const elevation = (pose) => Math.asin(position(pose)[2] / radius(pose));
+/** b - a as an angle in (-pi, pi]. */
+export const between = (a, b) => Math.atan2(Math.sin(b - a), Math.cos(b - a));
+
+/** The largest difference between the numbers of two cameras. */
+export const apart = (a, b) =>
+  Math.max(
+    ...a.T_norm_camera.map((x, i) => Math.abs(x - b.T_norm_camera[i])),
+    ...a.intrinsics.map((x, i) => Math.abs(x - b.intrinsics[i])),
+  );
+
+/** Do something, wait for rest; the camera and the visible picture before and after. */
+export async function change(page, act) {
+  const before = { pose: await camera(page), seen: await visible(page) };
+  await act();
+  await atRest(page);
+  return { before, after: { pose: await camera(page), seen: await visible(page) } };
+}
+
+export function looksDifferent({ before, after }) {
+  const found = psnr(before.seen, after.seen);
+  assert.ok(found < 30, `the picture did not change: ${found.toFixed(1)} dB`);
+}
+
+export function near(value, expected, within, name) {
+  assert.ok(Math.abs(value - expected) <= within, `${name}: ${value}, expected ${expected}`);
+}
+
+/**
+ * Fingers, through the browser's own input pipeline, not synthetic events: each frame is a list of
+ * [x, y]. They rest before they are lifted, unless `fling`; with `end` "touchCancel" they are taken
+ * away instead.
+ */
+export async function touch(page, frames, { fling = false, end = "touchEnd" } = {}) {
+  const session = await page.context().newCDPSession(page);
+  const send = (type, points) =>
+    session.send("Input.dispatchTouchEvent", {
+      type,
+      touchPoints: points.map(([x, y], id) => ({ x, y, id })),
+    });
+  await send("touchStart", frames[0]);
+  for (const points of frames.slice(1)) await send("touchMove", points);
+  if (!fling) await page.waitForTimeout(150);
+  await send(end, []);
+  await session.detach();
+}
+
+/** From one list of points to another, in `steps`. */
+export const path = (from, to, steps = 5) =>
+  Array.from({ length: steps + 1 }, (_, k) =>
+    from.map(([x, y], i) => [x + ((to[i][0] - x) * k) / steps, y + ((to[i][1] - y) * k) / steps]),
+  );
+
+/** `picture` without `left` columns and `top` rows at that side, `width` by `height` of the rest. */
+export function cut(picture, left, top, width, height) {
+  const rgba = new Float64Array(4 * width * height);
+  for (let y = 0; y < height; y++) {
+    const from = 4 * ((y + top) * picture.width + left);
+    rgba.set(picture.rgba.subarray(from, from + 4 * width), 4 * y * width);
+  }
+  return { width, height, rgba };
+}
