@@ -18,9 +18,17 @@ import { PRESETS } from "./presets.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.join(here, "../..");
-const files = ["drawing", "split", "presets", "interaction", "hands", "errors"].map((name) =>
-  path.join(here, `${name}.test.mjs`),
-);
+const files = [
+  "drawing",
+  "split",
+  "presets",
+  "interaction",
+  "hands",
+  "panels",
+  "gallery",
+  "accessibility",
+  "errors",
+].map((name) => path.join(here, `${name}.test.mjs`));
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), "pocketfield-bundle-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
