@@ -41,7 +41,7 @@ async function errorOf(query = "", script = undefined) {
   const message = page.locator('#message[data-kind="error"]');
   await message.waitFor();
   assert.ok(await message.isVisible());
-  assert.equal(await message.getAttribute("aria-live"), "assertive");
+  assert.equal(await message.getByRole("alert").getAttribute("aria-live"), "assertive");
   const text = await message.innerText();
   await page.close();
   return text;

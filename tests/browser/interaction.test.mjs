@@ -219,7 +219,10 @@ describe("a screen with two pixels per point, and somebody who asked for reduced
 
 describe("around the picture", () => {
   let page;
-  before(async () => (page = await browser.openReady()));
+  before(async () => {
+    page = await browser.openReady();
+    await page.setViewportSize({ width: 800, height: 300 }); // wide enough for all buttons
+  });
   after(() => page.close());
 
   it("opens and closes the help, and reaches picture and buttons in order", async () => {
@@ -228,12 +231,22 @@ describe("around the picture", () => {
     await page.keyboard.press("Escape");
     await page.locator("#help:not([open])").waitFor({ state: "attached" });
     const names = [];
-    for (let k = 0; k < 4; k++) {
+    for (let k = 0; k < 10; k++) {
       await page.keyboard.press("Tab");
       names.push(await page.evaluate(() => document.activeElement.getAttribute("aria-label")));
     }
     assert.match(names[0], /look around/);
-    assert.deepEqual(names.slice(1), ["Back to the start", "Full screen", "Help"]);
+    assert.deepEqual(names.slice(1), [
+      "Depth",
+      "Background",
+      "Compare",
+      "Save picture",
+      "Share",
+      "About this scene",
+      "Back to the start",
+      "Full screen",
+      "Help",
+    ]);
   });
 
   it("a hint stands until somebody moves", async () => {

@@ -21,16 +21,21 @@ export interface Entry {
   readonly psnr: number | null;
 }
 
-/** Fetch and check the gallery beside `page`. */
-export async function loadGallery(page: URL): Promise<readonly Entry[]> {
-  const response = await open(new URL(INDEX, page), INDEX, { cache: "no-cache" });
-  return parseGallery(await response.text());
+/** Fetch and check the gallery beside `page`; null where there is none. */
+export async function loadGallery(page: URL): Promise<readonly Entry[] | null> {
+  const url = new URL(INDEX, page);
+  const response = await open(url, INDEX, { cache: "no-cache" }).catch(() => null);
+  return response === null ? null : parseGallery(await response.text());
 }
 
-/** The entries in `text`; throws Trouble where it is not a gallery that this page reads. */
-export function parseGallery(text: string): readonly Entry[] {
+/**
+ * The entries in `text`, null where it is no JSON (a page that a host serves in a missing file's
+ * place); throws Trouble where it is not a gallery that this page reads.
+ */
+export function parseGallery(text: string): readonly Entry[] | null {
   const value = parsed(text) as { schema?: unknown; scenes?: unknown } | null;
-  const { schema, scenes } = value ?? {};
+  if (value === null) return null;
+  const { schema, scenes } = value;
   if (schema === SCHEMA && Array.isArray(scenes) && scenes.length > 0 && scenes.every(isEntry))
     return scenes;
   throw new Trouble(
@@ -45,7 +50,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    return null; // a page that a host serves in a missing file's place
+    return null;
   }
 }
 

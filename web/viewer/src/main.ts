@@ -22,6 +22,7 @@ import { loadScene, type Scene } from "./scene";
 import { Session } from "./session";
 import { Tools } from "./tools";
 import { partsOf, Trouble, type TroubleParts } from "./trouble";
+import { VIEW, writeState } from "./view_state";
 
 const page = new URL(location.href);
 const hud = new Hud();
@@ -61,7 +62,7 @@ async function sceneOrGallery({ scene }: Options): Promise<Scene | null> {
   try {
     return await loadScene("scene/", page);
   } catch (error) {
-    const entries = await loadGallery(page).catch(() => null);
+    const entries = await loadGallery(page);
     if (entries === null) throw error;
     showGallery(entries, page);
     return null;
@@ -99,8 +100,8 @@ function show(scene: Scene, options: Options): void {
 
 /** The way back, and the other scenes to compare with. Where there is no gallery: neither. */
 async function attachGallery(path: string): Promise<void> {
-  const entries = await loadGallery(page).catch(() => []);
-  if (entries.length === 0) return;
+  const entries = await loadGallery(page).catch(() => null);
+  if (entries === null) return;
   const back = element<HTMLAnchorElement>("back");
   back.href = linkBack(page);
   back.hidden = document.documentElement.dataset["embed"] !== undefined;
@@ -121,6 +122,7 @@ async function openFiles(files: Promise<Files>, options: Options): Promise<void>
   try {
     const scene = await sceneFrom(await files);
     element<HTMLDialogElement>("help").close();
+    writeState(VIEW, null); // of the last scene
     show(scene, { ...options, pose: null, reference: null, compare: null });
   } catch (error) {
     element<HTMLDialogElement>("help").close();

@@ -76,9 +76,10 @@ export class Session {
         this.listener.failed(trouble);
       },
     });
+    const { rotate } = options;
     this.#steering = new Steering(
       manifest,
-      { pose: asked, rotate: options.rotate },
+      { pose: asked, rotate },
       {
         moved: (pose) => this.#moved(pose),
         rested: () => this.#rested(),

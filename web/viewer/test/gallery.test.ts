@@ -20,13 +20,15 @@ describe("a gallery", () => {
   });
 
   it.each([
-    "<!doctype html>",
-    "null",
     JSON.stringify({ schema: 2, scenes: [LEGO] }),
     JSON.stringify({ schema: 1, scenes: [] }),
     JSON.stringify({ schema: 1, scenes: [{ ...LEGO, path: 1 }] }),
     JSON.stringify({ schema: 1, scenes: [{ ...LEGO, psnr: "good" }] }),
   ])("is not %s", (text) => expect(() => parseGallery(text)).toThrow(Trouble));
+
+  it("is not there where a host answers with a page of its own", () => {
+    expect(parseGallery("<!doctype html>")).toBeNull();
+  });
 
   it("says how large a scene is, and how good where that is known", () => {
     expect(entryText(LEGO)).toBe("7.9 MB · 31.2 dB");
