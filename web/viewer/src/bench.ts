@@ -8,41 +8,10 @@
  * Every timed frame has another camera, since a frame that is drawn twice could come from a cache.
  * `fps` counts frames drawn one after another as fast as they come, without waiting for the screen.
  */
+import { type BenchReport, spread, type Spread } from "./bench_report";
 import type { CameraPose, Manifest } from "./manifest";
 import type { FrameTimes, Picture } from "./protocol";
 import { agreement } from "./self_check";
-
-/** Of many frames, in milliseconds. */
-export interface Spread {
-  readonly median: number;
-  readonly p95: number;
-}
-
-export interface BenchReport {
-  readonly schema: 1;
-  readonly scene: string;
-  /** When the scene was exported, and when this was measured: UTC, ISO 8601. */
-  readonly exported: string;
-  readonly measured: string;
-  readonly browser: string;
-  readonly cores: number;
-  readonly backend: string;
-  readonly adapter: string | null;
-  readonly student: string;
-  readonly precision: string;
-  readonly form: string;
-  readonly width: number;
-  readonly height: number;
-  readonly gflop: number;
-  readonly frames: number;
-  /** By part, and in all (`total`): see FrameTimes. */
-  readonly milliseconds: Readonly<Record<keyof FrameTimes, Spread>>;
-  readonly fps: number;
-  /** Of the page's own JavaScript, in MB; null where the browser does not say. */
-  readonly heap: number | null;
-  /** Canvas against torch's picture, premultiplied RGBA, in dB, by reference camera. */
-  readonly psnr: readonly number[];
-}
 
 /** What is measured: the page's viewer, as far as this needs it. */
 export interface Subject {
@@ -53,11 +22,20 @@ export interface Subject {
   reference(k: number): Promise<Picture | null>;
 }
 
-/** Figures of all reference cameras, and of `frames` frames between them. */
+/** How many frames are timed: `most`, or as many as come in `seconds`, but `least` at least. */
+export interface Effort {
+  readonly most: number;
+  readonly least: number;
+  readonly seconds: number;
+}
+
+export const USUAL: Effort = { most: 60, least: 8, seconds: 15 };
+
+/** Figures of all reference cameras, and of frames between them. */
 export async function measure(
   subject: Subject,
   { references, start }: Manifest,
-  frames: number,
+  { most, least, seconds }: Effort,
   progress: (fraction: number) => void,
 ): Promise<Pick<BenchReport, "frames" | "milliseconds" | "fps" | "psnr">> {
   const psnr: number[] = [];
@@ -70,17 +48,14 @@ export async function measure(
   const cameras = references.length > 0 ? references.map(({ camera }) => camera) : [start];
   const times: FrameTimes[] = [];
   const began = performance.now();
-  for (let frame = 0; frame < frames; frame++) {
-    times.push(await subject.time(between(cameras, (cameras.length * frame) / frames)));
-    progress(0.5 + (0.5 * (frame + 1)) / frames);
+  const passed = (): number => (performance.now() - began) / 1000;
+  while (times.length < most && (times.length < least || passed() < seconds)) {
+    times.push(await subject.time(between(cameras, (cameras.length * times.length) / most)));
+    progress(0.5 + (0.5 * times.length) / most);
   }
-  const seconds = (performance.now() - began) / 1000;
-  return {
-    frames,
-    milliseconds: spreads(times),
-    fps: frames / seconds,
-    psnr,
-  };
+  const fps = times.length / passed();
+  progress(1);
+  return { frames: times.length, milliseconds: spreads(times), fps, psnr };
 }
 
 /**
@@ -99,50 +74,8 @@ export function between(cameras: readonly CameraPose[], position: number): Camer
   };
 }
 
-/** Median and 95th percentile (nearest rank). */
-export function spread(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b);
-  const rank = (fraction: number): number =>
-    sorted[Math.max(Math.ceil(fraction * sorted.length) - 1, 0)] ?? NaN;
-  return { median: rank(0.5), p95: rank(0.95) };
-}
-
 function spreads(times: readonly FrameTimes[]): Record<keyof FrameTimes, Spread> {
   const of = (part: keyof FrameTimes): Spread => spread(times.map((frame) => frame[part]));
   const [run, submit, present] = [of("run"), of("submit"), of("present")];
   return { run, submit, present, wait: of("wait"), total: of("total") };
-}
-
-const ms = ({ median, p95 }: Spread): string => `${median.toFixed(1)} | ${p95.toFixed(1)}`;
-
-/** The report as a Markdown table. */
-export function markdown(report: BenchReport): string {
-  const { width, height, precision, form, student, backend, adapter, psnr } = report;
-  const facts: [string, string][] = [
-    ["scene", `${report.scene}, exported ${report.exported}`],
-    ["model", `${student}, ${precision}, ${form}, ${width} × ${height}, ${report.gflop} GFLOP`],
-    ["runs on", [backend, adapter ?? "no graphics adapter"].join(", ")],
-    ["browser", `${report.browser}, ${report.cores} cores`],
-    ["frames", `${report.frames}, ${report.fps.toFixed(1)} a second`],
-    ["heap", report.heap === null ? "not said" : `${report.heap.toFixed(0)} MB`],
-    ["against torch", psnrText(psnr)],
-    ["measured", report.measured],
-  ];
-  return [
-    "| Pocketfield bench | |",
-    "| --- | --- |",
-    ...facts.map(([name, text]) => `| ${name} | ${text} |`),
-    "",
-    "| ms | median | 95 % |",
-    "| --- | --- | --- |",
-    ...Object.entries(report.milliseconds).map(([name, it]) => `| ${name} | ${ms(it)} |`),
-    "",
-  ].join("\n");
-}
-
-function psnrText(psnr: readonly number[]): string {
-  if (psnr.length === 0) return "no reference pictures";
-  const mean = psnr.reduce((a, b) => a + b, 0) / psnr.length;
-  const worst = Math.min(...psnr);
-  return `${mean.toFixed(1)} dB mean, ${worst.toFixed(1)} dB worst of ${psnr.length} cameras`;
 }

@@ -6,6 +6,7 @@
  *     const { width, height, rgba } = await pocketfield.frame(pose)
  *     pocketfield.stats().milliseconds
  */
+import type { BenchReport } from "./bench_report";
 import type { CameraPose, Manifest } from "./manifest";
 import type { Look, Picture } from "./protocol";
 import type { StatsReport } from "./stats";
@@ -16,8 +17,8 @@ export interface Pocketfield {
   readonly manifest: Manifest;
   /**
    * Draws the camera on the canvas, and resolves to the very pixels that were drawn: premultiplied
-   * RGBA bytes at the model's size, row by row from the top; in colour, whatever is looked at. Calls run one after another; none is
-   * dropped.
+   * RGBA bytes at the model's size, row by row from the top; in colour, whatever is looked at. Calls
+   * run one after another; none is dropped.
    */
   frame(pose: CameraPose): Promise<Picture>;
   /** The camera that the visitor has moved to. */
@@ -30,6 +31,8 @@ export interface Pocketfield {
    */
   depthAt(x: number, y: number): Promise<number | null>;
   stats(): StatsReport;
+  /** What `?bench` shows: measured once, as soon as somebody asks. */
+  bench(): Promise<BenchReport>;
 }
 
 declare global {

@@ -9,6 +9,7 @@ import "./style.css";
 import "./chrome.css";
 import "./panels.css";
 
+import { runBench } from "./bench_page";
 import { element, made } from "./dom";
 import { type Files, sceneFrom } from "./drop";
 import { attachDropZone, chooseFiles } from "./drop_zone";
@@ -76,7 +77,9 @@ function show(scene: Scene, options: Options): void {
   session?.close();
   messages.clear();
   element("gallery").hidden = true;
-  const shown = new Session(scene, options, asked, hud, messages, {
+  // A bench times the full size, and a camera that nobody else moves.
+  const still = { ...options, rotate: false, fps: options.fps ?? 1 };
+  const shown = new Session(scene, options.bench ? still : options, asked, hud, messages, {
     changed: () => tools.update(),
     failed: (trouble) => session === shown && failed(trouble),
   });
@@ -87,6 +90,8 @@ function show(scene: Scene, options: Options): void {
     () => keepOffline(options),
     () => {},
   );
+  const bench = once(() => shown.ready.then(() => runBench(shown)));
+  if (options.bench) void bench();
   window.pocketfield = {
     ready: shown.ready,
     manifest: scene.manifest,
@@ -95,7 +100,14 @@ function show(scene: Scene, options: Options): void {
     look: (look) => shown.setLook(look),
     depthAt: (x, y) => shown.depthAt(x, y),
     stats: () => shown.stats(),
+    bench,
   };
+}
+
+/** `start`, whose result is kept for whoever asks again. */
+function once<Result>(start: () => Promise<Result>): () => Promise<Result> {
+  let started: Promise<Result> | null = null;
+  return () => (started ??= start());
 }
 
 /** The way back, and the other scenes to compare with. Where there is no gallery: neither. */

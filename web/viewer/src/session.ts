@@ -14,9 +14,10 @@ import { type Section, sections } from "./info";
 import type { CameraPose, Manifest } from "./manifest";
 import type { Messages } from "./message";
 import type { Options } from "./options";
-import type { Look, Picture, Running } from "./protocol";
+import type { FrameTimes, Look, Picture, Running } from "./protocol";
 import { addressOf, loadScene, type Scene } from "./scene";
 import { download, fileName, pngOf } from "./screenshot";
+import { fetchPicture } from "./self_check";
 import { Stage } from "./stage";
 import { Steering } from "./steering";
 import { partsOf, type TroubleParts } from "./trouble";
@@ -42,6 +43,7 @@ export class Session {
   readonly #steering: Steering;
   readonly #over = new AbortController();
   #comparison: Comparison | null = null;
+  #timed: ((times: FrameTimes) => void) | null = null;
   #look: Look = "colour";
   #backdrop: Backdrop = "auto";
   #paused = false;
@@ -66,7 +68,9 @@ export class Session {
     this.#viewer = new Viewer(scene, options, this.#stage, {
       progress: (received, total) => hud.progress(received, total),
       running: (running) => this.#runs(running),
-      drawn: () => {
+      drawn: (times) => {
+        this.#timed?.(times);
+        this.#timed = null;
         hud.drawn(() => this.#viewer.stats());
         resolve();
       },
@@ -139,6 +143,20 @@ export class Session {
 
   depthAt(x: number, y: number): Promise<number | null> {
     return this.#viewer.depthAt(x, y);
+  }
+
+  /** Draw this camera as one of many, and say what it cost. */
+  time(pose: CameraPose): Promise<FrameTimes> {
+    return new Promise((resolve) => {
+      this.#timed = resolve;
+      this.#viewer.show(pose);
+    });
+  }
+
+  /** Torch's picture of the k-th reference camera; null where it cannot be had. */
+  reference(k: number): Promise<Picture | null> {
+    const { image } = this.manifest.references[k]!;
+    return fetchPicture(addressOf(image, this.scene).href);
   }
 
   reset(): void {

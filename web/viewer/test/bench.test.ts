@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { type BenchReport, between, markdown, measure, spread, type Subject } from "../src/bench";
+import { between, measure, type Subject } from "../src/bench";
+import { type BenchReport, markdown, spread } from "../src/bench_report";
 import type { CameraPose } from "../src/manifest";
 import { MANIFEST } from "./manifests";
 
@@ -8,6 +9,7 @@ const camera = (x: number): CameraPose => ({
   T_norm_camera: [1, 0, 0, x, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
   intrinsics: [1, 1, 0.5, 0.5],
 });
+const effort = (most: number) => ({ most, least: 1, seconds: 100 });
 const NOTHING = { median: 0, p95: 0 };
 const grey = (value: number) => ({
   width: 1,
@@ -59,7 +61,9 @@ describe("measure", () => {
   it("compares every reference and times frames that all differ", async () => {
     const it = subject();
     const fractions: number[] = [];
-    const found = await measure(it, { ...MANIFEST, references }, 20, (f) => fractions.push(f));
+    const found = await measure(it, { ...MANIFEST, references }, effort(20), (f) =>
+      fractions.push(f),
+    );
     expect(found.psnr.map((db) => db.toFixed(2))).toEqual(["48.13", "48.13"]); // 20 log10(255)
     expect(found.milliseconds.total).toEqual({ median: 10, p95: 19 });
     expect(found.milliseconds.run).toEqual({ median: 5, p95: 9.5 });
@@ -69,14 +73,20 @@ describe("measure", () => {
     expect(fractions.at(-1)).toBe(1);
   });
 
+  it("stops early where frames are slow, but not before it has a few", async () => {
+    const few = { most: 20, least: 3, seconds: 0 };
+    const found = await measure(subject(), { ...MANIFEST, references }, few, () => {});
+    expect(found.frames).toBe(3);
+  });
+
   it("leaves out a reference whose picture cannot be had", async () => {
     const blind = { ...subject(), reference: async () => null };
-    const found = await measure(blind, { ...MANIFEST, references }, 1, () => {});
+    const found = await measure(blind, { ...MANIFEST, references }, effort(1), () => {});
     expect(found.psnr).toEqual([]);
   });
 
   it("makes do without references", async () => {
-    const found = await measure(subject(), { ...MANIFEST, references: [] }, 2, () => {});
+    const found = await measure(subject(), { ...MANIFEST, references: [] }, effort(2), () => {});
     expect(found.psnr).toEqual([]);
   });
 });
