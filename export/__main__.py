@@ -63,16 +63,13 @@ class Bundle:
                     f"  for WebGPU: {model.split.network.file} between two shaders, "
                     f"{megabytes:.2f} MB, {model.split.psnr:.1f} dB against torch"
                 )
-            print(f"  {_reduced(model, source.model.upsampling)}")
+            print(f"  {_reduced(model)}")
 
 
-def _reduced(model: ModelFile, upsampling: int) -> str:
+def _reduced(model: ModelFile) -> str:
     """A line on the smaller rendition of `model`."""
     if (found := model.reduced) is None:
-        return (
-            f"no smaller rendition: {model.width}x{model.height} is not a multiple of "
-            f"{2 * upsampling} pixels, two rays of the student"
-        )
+        return "no smaller rendition: this student's work is done ray by ray, not pixel by pixel"
     own = {file.file: file.bytes for file in found.files}
     shared = {file.file for file in dataclasses.replace(model, reduced=None).files}
     kilobytes = sum(own[name] for name in own.keys() - shared) / 1e3
@@ -196,7 +193,7 @@ class Figure:
 class Cost:
     """Count what a frame of a student costs in each exported form: operations, bytes, dispatches.
 
-    At its size, and at half its width and height where that fits the student.
+    At its size, and at half its width and height where the student has such a form.
     """
 
     student: Path
@@ -208,15 +205,13 @@ class Cost:
 
     def run(self) -> None:
         """Count, time and print a table."""
-        from export.cost import cost_table, frame_cost
-        from export.graph import reduced_size
+        from export.cost import cost_table, frame_cost, reduced_cost
         from export.student_run import open_student
 
         source = open_student(self.student)
         size = self.size or source.size
-        sizes = [size, *filter(None, [reduced_size(source.model, size)])]
-        rows = [row for each in sizes for row in frame_cost(source.model, each, self.runs)]
-        print(cost_table(rows))
+        rows = frame_cost(source.model, size, self.runs)
+        print(cost_table(rows + reduced_cost(source.model, size, self.runs)))
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@
                                          student.fp32.sampled.onnx
            -> split form              -> student.*.{encode.wgsl,network.onnx,shade.wgsl},
                                          student.tables.bin
-           -> half width and height   -> student.*.reduced.{onnx,sampled.onnx,encode.wgsl,shade.wgsl}
+           -> half width and height   -> student.*.reduced.{onnx,shade.wgsl}
            -> cameras, torch's pictures -> references/*.png, poster.png
                                       -> manifest.json
 
 The manifest is removed first and written last: a folder with one is complete.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -92,7 +93,7 @@ def _write_model(
     graph, path = proved.graphs[precision], folder / f"student.{precision}.onnx"
     write_onnx(path, graph)
     height, width = proved.size
-    sampled = _write_sampled(folder, proved, precision)
+    split = _write_split(folder, proved, precision) if precision in proved.splits else None
     return ModelFile(
         *_identified(path),
         precision,
@@ -102,65 +103,45 @@ def _write_model(
         sum(parameter.numel() for parameter in source.model.parameters()),
         gflop(graph),
         proved.agreements[precision].psnr,
-        sampled,
-        _write_split(folder, proved, precision),
-        _write_reduced(folder, proved.reduced, precision, path.name, sampled),
+        _write_sampled(folder, proved, precision) if precision in proved.sampled else None,
+        split,
+        None if proved.reduced is None else _write_reduced(path, split, proved.reduced, precision),
     )
 
 
 def _write_reduced(
-    folder: Path,
-    proved: Proved | None,
-    precision: Precision,
-    whole: str,
-    whole_sampled: BundleFile | None,
-) -> Rendition | None:
-    """Graphs that refer to the files `whole` and `whole_sampled`, written before."""
-    if proved is None:
-        return None
-    graph, stem = proved.graphs[precision], f"student.{precision}.{REDUCED}"
-    sampled = None
-    if whole_sampled is not None:
-        path = folder / f"{stem}.sampled.onnx"
-        sampled = _write_shared(path, proved.sampled[precision], whole_sampled.file)
+    whole: Path, split: SplitForm | None, proved: Proved, precision: Precision
+) -> Rendition:
+    """What differs from the graph in the file `whole` and from `split`, both written before."""
+    graph, path = proved.graphs[precision], whole.with_name(f"student.{precision}.{REDUCED}.onnx")
+    write_onnx(path, by_reference(graph, whole.read_bytes(), whole.name))
+    if split is not None:
+        form, parts = proved.splits[precision], split.shade.parts
+        shader = _write_file(path.with_suffix(".shade.wgsl"), form.shade.code.encode())
+        cost = form.shade.cost.operations / 1e9
+        shade = ShaderStage(shader, form.shade.workgroups, parts, cost)
+        total = split.gflop - split.shade.gflop + cost
+        agreement = proved.split_agreements[precision].psnr
+        split = replace(split, shade=shade, gflop=total, psnr=agreement)
     height, width = proved.size
-    return Rendition(
-        width,
-        height,
-        gflop(graph),
-        _write_shared(folder / f"{stem}.onnx", graph, whole),
-        sampled,
-        _write_split(folder, proved, precision, f".{REDUCED}"),
-        proved.agreements[precision].psnr,
-    )
+    agreement = proved.agreements[precision].psnr
+    return Rendition(width, height, gflop(graph), BundleFile(*_identified(path)), split, agreement)
 
 
-def _write_shared(path: Path, graph: ModelProto, whole: str) -> BundleFile:
-    write_onnx(path, by_reference(graph, (path.parent / whole).read_bytes(), whole))
-    return BundleFile(*_identified(path))
-
-
-def _write_sampled(folder: Path, proved: Proved, precision: Precision) -> BundleFile | None:
-    if precision not in proved.sampled:
-        return None
+def _write_sampled(folder: Path, proved: Proved, precision: Precision) -> BundleFile:
     path = folder / f"student.{precision}.sampled.onnx"
     write_onnx(path, proved.sampled[precision])
     return BundleFile(*_identified(path))
 
 
-def _write_split(
-    folder: Path, proved: Proved, precision: Precision, which: str = ""
-) -> SplitForm | None:
-    """The split form; `which` size goes into the names of the shaders, network and tables serve all."""
-    if precision not in proved.splits:
-        return None
+def _write_split(folder: Path, proved: Proved, precision: Precision) -> SplitForm:
     form, name = proved.splits[precision], f"student.{precision}"
     network = folder / f"{name}.network.onnx"
-    write_onnx(network, form.network_of_any_size)
-    data, offsets = tables(form.parts)  # the same for all precisions and sizes
+    write_onnx(network, form.network)
+    data, offsets = tables(form.parts)  # the same for all precisions
     split_at = len(form.encode.parts)
-    encode = _write_stage(folder / f"{name}{which}.encode.wgsl", form.encode, offsets[:split_at])
-    shade = _write_stage(folder / f"{name}{which}.shade.wgsl", form.shade, offsets[split_at:])
+    encode = _write_stage(folder / f"{name}.encode.wgsl", form.encode, offsets[:split_at])
+    shade = _write_stage(folder / f"{name}.shade.wgsl", form.shade, offsets[split_at:])
     cost = gflop(form.network)
     return SplitForm(
         encode,

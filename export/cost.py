@@ -81,15 +81,29 @@ def frame_cost(model: LightField, size: tuple[int, int], runs: int = 3) -> list[
         size: of the picture; multiples of the student's upsampling.
         runs: frames that are timed after a first one; 0: none.
     """
+    return graph_costs(model, size, runs) + split_cost(model, size, runs)
+
+
+def graph_costs(model: LightField, size: tuple[int, int], runs: int) -> list[FormCost]:
+    """As `frame_cost`, of the whole graph alone."""
     on_gpu = not isinstance(model, Splittable)
     graphs = variants(to_onnx(model, size, on_gpu), on_gpu)
-    rows = [_whole(graph, precision, size, runs) for precision, graph in graphs.items()]
-    return rows + split_cost(model, size, runs)
+    return [_whole(graph, precision, size, runs) for precision, graph in graphs.items()]
 
 
-def split_cost(model: LightField, size: tuple[int, int], runs: int = 0) -> list[FormCost]:
+def split_cost(
+    model: LightField, size: tuple[int, int], runs: int = 0, pooled: int = 1
+) -> list[FormCost]:
     """As `frame_cost`, of the split form alone; empty if `model` has none."""
-    return [_split(form, p, size, runs) for p, form in split(model, size).items()]
+    return [_split(form, p, size, runs) for p, form in split(model, size, pooled).items()]
+
+
+def reduced_cost(model: LightField, size: tuple[int, int], runs: int = 3) -> list[FormCost]:
+    """As `frame_cost`, of the smaller rendition of `model` at `size`; empty if it has none."""
+    smaller, half = model.at_half_size(), (size[0] // 2, size[1] // 2)
+    if smaller is None:
+        return []
+    return graph_costs(smaller, half, runs) + split_cost(model, half, runs, pooled=2)
 
 
 def graph_cost(model: ModelProto, free: frozenset[str] = VIEWS) -> GraphCost:

@@ -47,15 +47,6 @@ class CameraToPicture(nn.Module):
         return LightFieldOutput(*self(*pose_tensors(pose)))
 
 
-def reduced_size(model: LightField, size: tuple[int, int]) -> tuple[int, int] | None:
-    """Half of `size` = (height, width); None where that is no multiple of the student's pixels per
-    ray.
-    """
-    if any(side % (2 * model.upsampling) for side in size):
-        return None
-    return size[0] // 2, size[1] // 2
-
-
 def pose_tensors(pose: CameraPose) -> tuple[Float[Tensor, "4 4"], Float[Tensor, "4"]]:
     """The two inputs of a `CameraToPicture`."""
     return torch.tensor(pose.T_norm_camera).reshape(4, 4), torch.tensor(pose.intrinsics)

@@ -9,8 +9,8 @@ matrices row-major, colours sRGB in [0, 1].
 A model's file maps `T_norm_camera` [4, 4] and `intrinsics` [4] to `rgba` [1, 4, height, width]
 (premultiplied) and `depth` [1, 1, height, width] (distance along the unit ray); all are float32.
 Its split form (`export.split`), where it has one, draws the same on WebGPU and costs less there.
-Its reduced rendition is the same student at half the width and height, for moving cameras and slow
-devices; its constants are those of the full size, in the same files.
+Its reduced rendition draws half the width and height, for moving cameras and slow devices; its
+constants are those of the full size, in the same files.
 
 `SCHEMA` goes up whenever a field comes, goes or changes its meaning: the page and Python refuse
 any other number.
@@ -85,7 +85,7 @@ class SplitForm:
     encode: ShaderStage
     """Camera -> buffer `encoded`."""
     network: BundleFile
-    """ONNX: `encoded` -> `ends`, both in the model's precision, at any height and width."""
+    """ONNX: `encoded` -> `ends`, both in the model's precision."""
     shade: ShaderStage
     """Camera and `ends` -> texture of the picture (rgba8unorm), texture of depth (r32float)."""
     tables: BundleFile
@@ -107,10 +107,10 @@ class SplitForm:
 
 @dataclass(frozen=True)
 class Rendition:
-    """The model at half its width and height, with the same weights.
+    """The model at half its width and height: the same rays and weights, fewer pixels.
 
-    What both sizes have in common is downloaded once: large constants of these graphs are ranges of
-    the full size's files (ONNX external data, whose location is that file's name).
+    What both sizes have in common is downloaded once: large constants of its graph are ranges of
+    the full size's file (ONNX external data, whose location is that file's name).
     """
 
     width: int
@@ -120,18 +120,15 @@ class Rendition:
     """Floating-point operations of one frame of `file`, in 10^9."""
     file: BundleFile
     """As `ModelFile.file`, in which its large constants are."""
-    sampled: BundleFile | None
-    """As `ModelFile.sampled`, in which its large constants are."""
     split: SplitForm | None
-    """As `ModelFile.split`: two shaders of its own; network and tables are the same files."""
+    """As `ModelFile.split`, of which only the last shader differs: it averages what the network says."""
     psnr: float
     """ONNX Runtime against torch at this size, as `ModelFile.psnr`."""
 
     @property
     def files(self) -> tuple[BundleFile, ...]:
         """All its files."""
-        sampled = () if self.sampled is None else (self.sampled,)
-        return (self.file, *sampled, *(() if self.split is None else self.split.files))
+        return (self.file, *(() if self.split is None else self.split.files))
 
 
 @dataclass(frozen=True)
@@ -162,7 +159,7 @@ class ModelFile:
     split: SplitForm | None
     """What to run on WebGPU, where `file` may then lack operators."""
     reduced: Rendition | None
-    """A smaller picture in less time; null where half the size does not fit the student."""
+    """A smaller picture in less time; null for a student without such a form."""
 
     @property
     def files(self) -> tuple[BundleFile, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from onnx import ModelProto
 
-from export.graph import CameraToPicture, camera_pose, reduced_size
+from export.graph import CameraToPicture, camera_pose
 from export.manifest import CameraPose, Precision
 from export.split.form import Split, prove_split, split
 from export.split.protocol import Splittable
@@ -70,7 +70,7 @@ class Proved:
     """Empty for a student that has no split form."""
     split_agreements: dict[Precision, Agreement]
     reduced: "Proved | None" = None
-    """The same at half the width and height; None where that does not fit the student."""
+    """The same at half the width and height; None for a student without such a form."""
 
 
 def prove_student(source: Exportable) -> Proved:
@@ -79,24 +79,40 @@ def prove_student(source: Exportable) -> Proved:
     Raises:
         UserError: the size does not fit, a node would run on the CPU, a graph differs from torch.
     """
-    full, half = prove_size(source, source.size), reduced_size(source.model, source.size)
-    return full if half is None else replace(full, reduced=prove_size(source, half))
+    full, smaller = prove_size(source), source.model.at_half_size()
+    if smaller is None:
+        return full
+    size = source.size[0] // 2, source.size[1] // 2
+    # the split form keeps its network, and pools what it says
+    forms = split(source.model, size, pooled=2)
+    reduced = prove_graphs(replace(source, model=smaller, size=size))
+    return replace(full, reduced=_prove_forms(source.model, forms, reduced))
 
 
-def prove_size(source: Exportable, size: tuple[int, int]) -> Proved:
-    """As `prove_student`, at `size` = (height, width) alone."""
+def prove_size(source: Exportable) -> Proved:
+    """As `prove_student`, without the smaller rendition."""
+    forms = split(source.model, source.size)
+    return _prove_forms(source.model, forms, prove_graphs(source))
+
+
+def prove_graphs(source: Exportable) -> Proved:
+    """The whole graphs of `source` alone, at its size."""
     on_gpu = not isinstance(source.model, Splittable)
-    graphs = variants(to_onnx(source.model, size, on_gpu), on_gpu)
-    picture = CameraToPicture(source.model, size)
+    graphs = variants(to_onnx(source.model, source.size, on_gpu), on_gpu)
+    picture = CameraToPicture(source.model, source.size)
     poses = [camera_pose(camera) for camera in reference_cameras(source.cameras, source.envelope)]
     references = [(pose, picture.render(pose)) for pose in poses]
     agreements: dict[Precision, Agreement] = {}
     for precision, graph in graphs.items():
         agreements[precision] = prove(precision, graph, references)
     sampled: dict[Precision, ModelProto] = {}
-    if (graph := to_sampled_onnx(source.model, size)) is not None:
+    if (graph := to_sampled_onnx(source.model, source.size)) is not None:
         sampled["fp32"] = graph  # WebAssembly has no half precision
         prove("fp32", graph, references)
-    splits = split(source.model, size)
-    found = prove_split(source.model, splits, size, references)
-    return Proved(size, graphs, agreements, references, sampled, splits, found)
+    return Proved(source.size, graphs, agreements, references, sampled, {}, {})
+
+
+def _prove_forms(model: LightField, forms: dict[Precision, Split], proved: Proved) -> Proved:
+    """`proved` with the split forms of `model`, held to the same pictures."""
+    found = prove_split(model, forms, proved.size, proved.references)
+    return replace(proved, splits=forms, split_agreements=found)

@@ -23,7 +23,7 @@ from export.half import with_rounding
 from export.manifest import CameraPose, Precision
 from export.split.encode import arranged, encoding
 from export.split.grids import rounded
-from export.split.network import of_any_size, ray_networks
+from export.split.network import ray_networks
 from export.split.protocol import Splittable
 from export.split.shade import shading
 from export.split.stages import Part, Slots, Stage
@@ -48,11 +48,8 @@ class Split:
     """Shape of the network's input: 1, coarse height, coarse width, channels."""
     ends: tuple[int, int, int, int]
     """Shape of its output."""
-
-    @property
-    def network_of_any_size(self) -> ModelProto:
-        """What is shipped: the same network, whatever the height and width of its input."""
-        return of_any_size(self.network)
+    pooled: int
+    """Pixels of the network for one of the picture, along each side."""
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -60,18 +57,23 @@ class Split:
         return self.encode.parts + self.shade.parts
 
 
-def split(model: LightField, size: tuple[int, int]) -> dict[Precision, Split]:
-    """The split form of `model` for pictures of `size` = (height, width); empty if it has none."""
+def split(model: LightField, size: tuple[int, int], pooled: int = 1) -> dict[Precision, Split]:
+    """The split form of `model` for pictures of `size` = (height, width); empty if it has none.
+
+    With `pooled` the network is that of a picture so many times as wide and high, and the last
+    shader averages what it says: one network then serves both sizes.
+    """
     if not isinstance(model, Splittable):
         return {}
     forms: dict[Precision, Split] = {}
     networks: dict[Precision, ModelProto] = {}
     for precision in ("fp16", "fp32"):
-        encoded = encoding(model, size, precision)
-        networks = networks or ray_networks(model, encoded.slots, model.coarse_size(size))
-        network, shade = networks[precision], shading(model, size, precision)
+        predicted = size[0] * pooled, size[1] * pooled
+        encoded = encoding(model, predicted, precision)
+        networks = networks or ray_networks(model, encoded.slots, model.coarse_size(predicted))
+        network, shade = networks[precision], shading(model, size, precision, pooled)
         shapes = _shape(network.graph.input[0]), _shape(network.graph.output[0])
-        forms[precision] = Split(encoded.stage, network, shade, encoded.slots, *shapes)
+        forms[precision] = Split(encoded.stage, network, shade, encoded.slots, *shapes, pooled)
     return forms
 
 
@@ -104,20 +106,21 @@ class SplitPicture:
         for grid in (copy.volume, copy.shape, copy.colour):
             grid.table.data = rounded(grid.table)
         self.model, self.form, self.size = copy, form, size
+        self.predicted = size[0] * form.pooled, size[1] * form.pooled
         self.half = precision == "fp16"
-        network = form.network_of_any_size
-        network = with_rounding(network) if self.half else network
+        network = with_rounding(form.network) if self.half else form.network
         self.session = session(network.SerializeToString(), as_written=self.half)
 
     @torch.no_grad()
     def render(self, pose: CameraPose) -> LightFieldOutput:
         """The picture from `pose`."""
         T, intrinsics = (tensor[None] for tensor in pose_tensors(pose))
-        coarse = grid_rays(T, intrinsics, self.model.coarse_size(self.size))
+        coarse = grid_rays(T, intrinsics, self.model.coarse_size(self.predicted))
         encoded = arranged(self.model.encode(*coarse), self.form.slots)
         ends = self.predict(self._stored(encoded)).permute(0, 3, 1, 2)
         shuffled = F.pixel_shuffle(self._stored(ends), self.model.upsampling)
-        return self.model.shade(shuffled, *grid_rays(T, intrinsics, self.size))
+        pooled = F.avg_pool2d(shuffled, self.form.pooled)
+        return self.model.shade(pooled, *grid_rays(T, intrinsics, self.size))
 
     def predict(self, encoded: Tensor) -> Tensor:
         """The ray network on what the encoding shader writes."""

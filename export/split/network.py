@@ -2,10 +2,9 @@
 
     encoded [1, h, w, C] -> convolutions -> ends [1, h, w, E]
 
-Convolutions have no size of their own: the network is traced at one, to be counted and checked, and
-shipped for any (`of_any_size`). The input's channels are in the encoding shader's order, which the
-first convolution's weights are turned to. ONNX Runtime computes with channels last on WebGPU, so the
-transpositions at both ends cancel there. In half precision inputs and outputs are halves too.
+The input's channels are in the encoding shader's order, which the first convolution's weights are
+turned to. ONNX Runtime computes with channels last on WebGPU, so the transpositions at both ends
+cancel there. In half precision inputs and outputs are halves too.
 """
 
 from copy import deepcopy
@@ -74,18 +73,3 @@ def ray_networks(
         check_operators(graph)
         onnx.checker.check_model(graph, full_check=True)
     return graphs
-
-
-def of_any_size(network: ModelProto) -> ModelProto:
-    """A copy of the ray network `network` whose input and output have any height and width.
-
-    One download and one session then serve every size of picture.
-    """
-    copy = ModelProto()
-    copy.CopyFrom(network)
-    for value in (*copy.graph.input, *copy.graph.output):
-        for axis, name in ((1, "height"), (2, "width")):
-            value.type.tensor_type.shape.dim[axis].dim_param = name
-    del copy.graph.value_info[:]
-    onnx.checker.check_model(copy, full_check=True)
-    return copy

@@ -70,6 +70,15 @@ class LightField(nn.Module, ABC):
         )
         return height // self.upsampling, width // self.upsampling
 
+    def at_half_size(self) -> "LightField | None":
+        """The student for pictures of half the width and height, with the same weights and rays.
+
+        None where that would hardly cost less, because most of the work is done ray by ray. Half as
+        many rays along each side are no way out: a student knows what lies between its rays at the
+        distance between them that it was trained with (5 dB worse, docs/decisions.md).
+        """
+        return None
+
     def for_export(self) -> "LightField":
         """A copy in evaluation mode, made only of operations that a browser's WebGPU provider has.
 

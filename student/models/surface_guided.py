@@ -16,6 +16,7 @@ hash grid stores cheaply, is looked up there. What each part is worth: docs/stud
 around `predict`, see `export.split`.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import torch
@@ -111,6 +112,27 @@ class SurfaceGuided(LightField):
         ends = self.predict(self.encode(*coarse))
         return self.shade(ends, *grid_rays(T_norm_camera, intrinsics, size))
 
+    def at_half_size(self) -> "SurfaceGuided | None":
+        """See `LightField.at_half_size`: what the ray network says of four pixels is averaged.
+
+        Its last layer being linear, that is the same layer with averaged weights.
+        """
+        if self.upsampling % 2:
+            return None
+        half = deepcopy(self)
+        half.upsampling = self.upsampling // 2
+        last = self.tail[0]
+        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        outputs = last.out_channels // 4
+        half.tail = ShuffleUpsample(
+            last.in_channels, outputs // half.upsampling**2, half.upsampling
+        )
+        halved = half.tail[0]
+        assert isinstance(halved, nn.Conv2d) and halved.bias is not None
+        halved.weight.data = _averaged(last.weight.detach(), half.upsampling)
+        halved.bias.data = _averaged(last.bias.detach(), half.upsampling)
+        return half
+
     def encode(
         self,
         origins: Float[Tensor, "batch 3 height width"],
@@ -157,6 +179,11 @@ class SurfaceGuided(LightField):
             (near + (far - near) * f for f in (fraction, guess)),
         )
         return LightFieldOutput(rgba, *depths)
+
+
+def _averaged(weights: Tensor, side: int) -> Tensor:
+    """Rows in the order of a PixelShuffle by 2 * `side`, averaged to those of one by `side`."""
+    return weights.unflatten(0, (-1, side, 2, side, 2)).mean((2, 4)).flatten(0, 2)
 
 
 def _head(inputs: int, width: int, outputs: int) -> nn.Sequential:

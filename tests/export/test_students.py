@@ -47,7 +47,7 @@ def test_a_student_is_proved_in_both_precisions(name: str, source: Exportable) -
     _, config = PRESETS[name]
     box = torch.tensor([[-1.0, -0.8, -0.6], [1.0, 0.8, 0.6]])
     model = _awake(_small(config.model).build(box))
-    proved = prove_size(replace(source, model=model), source.size)
+    proved = prove_size(replace(source, model=model))
     for precision, graph in proved.graphs.items():
         agreements = [
             found[precision] for found in (proved.agreements, proved.split_agreements) if found

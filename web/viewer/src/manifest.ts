@@ -37,7 +37,7 @@ export interface ShaderStage {
 export interface SplitForm {
   /** Camera -> buffer `encoded`. */
   readonly encode: ShaderStage;
-  /** ONNX: `encoded` -> `ends`, both in the model's precision, at any height and width. */
+  /** ONNX: `encoded` -> `ends`, both in the model's precision. */
   readonly network: BundleFile;
   /** Camera and `ends` -> texture of the picture (rgba8unorm), texture of depth (r32float). */
   readonly shade: ShaderStage;
@@ -54,9 +54,9 @@ export interface SplitForm {
 }
 
 /**
- * The model at half its width and height, with the same weights. What both sizes have in common is
- * downloaded once: large constants of these graphs are ranges of the full size's files (ONNX
- * external data, whose location is that file's name).
+ * The model at half its width and height: the same rays and weights, fewer pixels. What both sizes
+ * have in common is downloaded once: large constants of its graph are ranges of the full size's
+ * file (ONNX external data, whose location is that file's name).
  */
 export interface Rendition {
   /** Width of the picture, in pixels. */
@@ -66,9 +66,9 @@ export interface Rendition {
   readonly gflop: number;
   /** As `ModelFile.file`, in which its large constants are. */
   readonly file: BundleFile;
-  /** As `ModelFile.sampled`, in which its large constants are. */
-  readonly sampled: BundleFile | null;
-  /** As `ModelFile.split`: two shaders of its own; network and tables are the same files. */
+  /**
+   * As `ModelFile.split`, of which only the last shader differs: it averages what the network says.
+   */
   readonly split: SplitForm | null;
   /** ONNX Runtime against torch at this size, as `ModelFile.psnr`. */
   readonly psnr: number;
@@ -100,7 +100,7 @@ export interface ModelFile {
   readonly sampled: BundleFile | null;
   /** What to run on WebGPU, where `file` may then lack operators. */
   readonly split: SplitForm | null;
-  /** A smaller picture in less time; null where half the size does not fit the student. */
+  /** A smaller picture in less time; null for a student without such a form. */
   readonly reduced: Rendition | null;
 }
 

@@ -183,7 +183,6 @@ const isRendition = (value: unknown): boolean =>
   isRecord(value) &&
   isFile(value["file"]) &&
   ["width", "height"].every((name) => isCount(value[name])) &&
-  (value["sampled"] === null || isFile(value["sampled"])) &&
   (value["split"] === null || isSplit(value["split"]));
 
 const isModel = (value: unknown): boolean =>

@@ -32,10 +32,9 @@ export const SPLIT: SplitForm = {
 export const REDUCED: Rendition = {
   width: 32,
   height: 16,
-  gflop: 0.025,
+  gflop: 0.05,
   file: { file: "student.fp32.reduced.onnx", bytes: 99, sha256: "67".repeat(32) },
-  sampled: { file: "student.fp32.reduced.sampled.onnx", bytes: 98, sha256: "89".repeat(32) },
-  split: { ...SPLIT, encoded: [1, 4, 8, 20], ends: [1, 4, 8, 32], gflop: 0.025 },
+  split: { ...SPLIT, shade: stage("reduced.shade"), gflop: 0.05 },
   psnr: 80,
 };
 
