@@ -9,7 +9,7 @@ import os from "node:os";
 import path from "node:path";
 import { after, describe, it } from "node:test";
 
-import { DIST, PREFIX, SPLIT_BUNDLE } from "./site.mjs";
+import { DIST, PREFIX, SPLIT_BUNDLE, stats } from "./site.mjs";
 import {
   digestsIn,
   downloads,
@@ -156,6 +156,31 @@ describe("a host that sends .gz files as gzip-encoded", () => {
     const page = await visitor.browser.openReady("?ui=off");
     await drawsAsTorch(page);
     assert.deepEqual(downloads(visitor.browser), [runtime, model.file].sort());
+    await page.close();
+  });
+});
+
+describe("a browser with WebGPU, but whose WebAssembly cannot wait (no JSPI)", () => {
+  const visitor = freshVisitor({ reducedMotion: "reduce" }, "software");
+
+  it("takes the larger runtime, and draws the same", async () => {
+    const assets = path.join(DIST, "assets");
+    const worker = readdirSync(assets).find((name) => name.startsWith("worker-"));
+    const script = readFileSync(path.join(assets, worker), "utf8");
+    // The page's own policy, as a header that binds the worker too.
+    const html = readFileSync(path.join(DIST, "index.html"), "utf8");
+    const [, policy] = html.match(/Content-Security-Policy"\s+content="([^"]*)"/);
+    visitor.site.host.headers = { "Content-Security-Policy": policy };
+    visitor.site.faults.set(`${PREFIX}assets/${worker}`, (response) =>
+      response
+        .writeHead(200, { "Content-Type": "text/javascript", ...visitor.site.host.headers })
+        .end(`delete WebAssembly.Suspending;${script}`),
+    );
+    const page = await visitor.browser.openReady("?ui=off&backend=webgpu&scene=split/");
+    assert.equal((await stats(page)).backend, "webgpu");
+    await drawsAsTorch(page, 1, SPLIT_BUNDLE);
+    const [packed] = downloads(visitor.browser).filter((name) => name.endsWith(".gz"));
+    assert.match(packed, /\.asyncify-/);
     await page.close();
   });
 });

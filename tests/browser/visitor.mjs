@@ -31,11 +31,11 @@ export const runtime = readdirSync(path.join(DIST, "assets")).find((name) =>
 export const RUNTIME = `${PREFIX}assets/${runtime}`;
 
 /** A host, and a browser that has never been there, for the tests of a suite. */
-export function freshVisitor(options = {}) {
+export function freshVisitor(options = {}, gpu = "none") {
   const visitor = { site: undefined, browser: undefined };
   before(async () => {
     visitor.site = await openSite();
-    visitor.browser = await openBrowser(visitor.site, "none", options);
+    visitor.browser = await openBrowser(visitor.site, gpu, options);
   });
   after(async () => {
     await visitor.browser.close();

@@ -17,7 +17,16 @@ from teacher.errors import UserError
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A folder with one file of each kind a page has."""
-    for name in ("index.html", "a.js", "a.mjs", "a.wasm", "a.onnx", "manifest.json", "a.png", "a.wasm.gz"):
+    for name in (
+        "index.html",
+        "a.js",
+        "a.mjs",
+        "a.wasm",
+        "a.onnx",
+        "manifest.json",
+        "a.png",
+        "a.wasm.gz",
+    ):
         (tmp_path / name).write_text(name)
     return tmp_path
 
