@@ -119,4 +119,27 @@ describe("FrameLoop", () => {
     await expect(job).rejects.toThrow("device lost");
     expect(failed).toHaveBeenCalledOnce();
   });
+
+  it("hears of all poses that came while a frame kept the thread busy, before it takes the next", async () => {
+    const drawn: number[] = [];
+    const { port1: worker, port2: page } = new MessageChannel();
+    const loop = new FrameLoop<number>(
+      async (pose) => {
+        drawn.push(pose);
+        if (pose === 1) for (const later of [2, 3, 4]) page.postMessage(later);
+      },
+      () => {},
+    );
+    const heard = new Promise<void>((resolve) => {
+      worker.onmessage = ({ data }: MessageEvent<number>) => {
+        loop.show(data);
+        if (data === 4) resolve();
+      };
+    });
+    loop.show(1);
+    await heard;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    worker.close();
+    expect(drawn).toEqual([1, 4]);
+  });
 });
