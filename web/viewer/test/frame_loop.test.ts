@@ -21,7 +21,16 @@ function slowRenderer() {
   return { render, started, end, most: () => most };
 }
 
-const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+/** Until what has been sent is heard: the loop listens for messages between two frames. */
+async function settle(): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  await new Promise((resolve) => {
+    port1.onmessage = resolve;
+    port2.postMessage(null);
+  });
+  port1.close();
+  await new Promise((resolve) => setTimeout(resolve));
+}
 const never = (error: unknown): void => {
   throw error;
 };
