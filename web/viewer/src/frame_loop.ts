@@ -77,7 +77,10 @@ export class FrameLoop<Pose> {
   async #pump(): Promise<void> {
     if (this.#busy) return;
     this.#busy = true;
-    for (let job = this.#next(); job !== null; job = this.#next()) await job();
+    for (let job = this.#next(); job !== null; job = this.#next()) {
+      await job();
+      await messages(); // WebAssembly has kept this thread busy: newer poses may be waiting outside
+    }
     this.#busy = false;
   }
 
@@ -104,4 +107,16 @@ export class FrameLoop<Pose> {
     reject(error);
     if (first) this.failed(error);
   }
+}
+
+/** Lets the messages be heard that have come already: a message of our own waits behind them. */
+function messages(): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
 }

@@ -17,8 +17,8 @@ export interface Model extends ModelFile {
 export function reducedOf(model: Model): Model | null {
   const { reduced } = model;
   if (reduced === null) return null;
-  const { width, height, gflop, file, sampled, split, psnr } = reduced;
-  const smaller = { width, height, gflop, sampled, split, psnr, reduced: null };
+  const { width, height, gflop, file, split, psnr } = reduced;
+  const smaller = { width, height, gflop, sampled: null, split, psnr, reduced: null };
   return { ...model, ...file, ...smaller, whole: model };
 }
 
@@ -27,8 +27,8 @@ export function allSizes(models: readonly ModelFile[]): readonly Model[] {
   return [...models, ...models.flatMap((model) => reducedOf(model) ?? [])];
 }
 
-/** The whole graph of `model` for WebAssembly or not, and the file with its constants, if another. */
+/** The graph of `model` for WebAssembly or not, and the file with its constants, if another. */
 export function graphFiles(model: Model, wasm: boolean): readonly BundleFile[] {
-  const graph = (it: ModelFile): BundleFile => (wasm ? (it.sampled ?? it) : it);
-  return model.whole === undefined ? [graph(model)] : [graph(model), graph(model.whole)];
+  const graph = wasm ? (model.sampled ?? model) : model;
+  return model.whole === undefined ? [graph] : [graph, model.whole];
 }

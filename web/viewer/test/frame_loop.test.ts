@@ -22,7 +22,16 @@ function slowRenderer() {
   return { render, started, end, most: () => most };
 }
 
-const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+/** Until what has been sent is heard: the loop listens for messages between two frames. */
+async function settle(): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  await new Promise((resolve) => {
+    port1.onmessage = resolve;
+    port2.postMessage(null);
+  });
+  port1.close();
+  await new Promise((resolve) => setTimeout(resolve));
+}
 const never = (error: unknown): void => {
   throw error;
 };
@@ -175,5 +184,29 @@ describe("FrameLoop", () => {
       await end();
       expect(started).toEqual([1]);
     });
+  });
+
+  it("hears of all poses that came while a frame kept the thread busy, before it takes the next", async () => {
+    const drawn: number[] = [];
+    const { port1: worker, port2: page } = new MessageChannel();
+    const loop = new FrameLoop<number>(
+      async (pose) => {
+        drawn.push(pose);
+        if (pose === 1) for (const later of [2, 3, 4]) page.postMessage(later);
+        return true;
+      },
+      () => {},
+    );
+    const heard = new Promise<void>((resolve) => {
+      worker.onmessage = ({ data }: MessageEvent<number>) => {
+        loop.show(data);
+        if (data === 4) resolve();
+      };
+    });
+    loop.show(1);
+    await heard;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    worker.close();
+    expect(drawn).toEqual([1, 4]);
   });
 });

@@ -97,5 +97,7 @@ describe("zoomed", () => {
     const most = limited(zoom(HOME, 99, IN_SHELL), IN_SHELL);
     const pulled = zoomed(most, 1.2, HOME.focal, IN_SHELL, [0.4, 0.4]);
     expect(limited(pulled, IN_SHELL)).toEqual(most);
+    const back = zoomed({ ...most, focal: 6.3 }, 6.1 / 6.3, HOME.focal, IN_SHELL, [0.4, 0.4]);
+    expect(limited(back, IN_SHELL)).toEqual(most);
   });
 });

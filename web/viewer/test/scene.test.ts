@@ -101,7 +101,7 @@ it("digestsOf names every file of every model", () => {
   expect(found).toContain("ab".repeat(32));
   expect(found).toContain(SPLIT.tables.sha256);
   expect(found).toContain(SPLIT.encode.shader.sha256);
-  expect(found).toHaveLength(7); // both shaders of these are the same
+  expect(found).toHaveLength(6); // both shaders of these are the same
 });
 
 describe("loadScene", () => {
