@@ -303,8 +303,9 @@ describe("a comparison", () => {
     const models = manifest().models.map((model) => ({ ...model, height: model.height / 2 }));
     const wide = JSON.stringify({ ...manifest(), name: "wide", models });
     site.faults.set(`${PREFIX}wide/manifest.json`, (response) => response.end(wide));
-    page = await browser.openReady("?compare=wide/");
+    page = await browser.open("?compare=wide/"); // the message comes before the first frame
     await page.locator("#error", { hasText: /wide[^]*proportions/ }).waitFor();
+    await page.evaluate(() => window.pocketfield.ready);
     await page.getByRole("button", { name: "Close" }).click();
     assert.equal(await hidden("#divider"), true);
     assert.equal(await page.evaluate(() => document.documentElement.dataset.state), "ready");
@@ -313,8 +314,9 @@ describe("a comparison", () => {
   it("whose second model is missing says so, and the first stays", async () => {
     const half = manifest().models.find(({ precision }) => precision === "fp16");
     site.faults.set(`${PREFIX}scene/${half.file}`, (response) => response.writeHead(404).end());
-    page = await browser.openReady("?compare=fp16");
+    page = await browser.open("?compare=fp16");
     await page.locator("#error", { hasText: /fp16[^]*404/ }).waitFor();
+    await page.evaluate(() => window.pocketfield.ready);
     assert.equal(workers(), 1);
   });
 });

@@ -71,7 +71,7 @@ function drawingRows({ backend, form, adapter }: Running, stats: StatsReport): R
   }
   rows.push(["Adapter", adapter ?? "none"]);
   for (const [part, milliseconds] of Object.entries(stats.parts ?? {}))
-    if (milliseconds > 0) rows.push([PARTS[part] ?? part, millisecondsText(milliseconds)]);
+    if (milliseconds >= 0.05) rows.push([PARTS[part] ?? part, millisecondsText(milliseconds)]);
   for (const [stage, milliseconds] of Object.entries(stats.stages ?? {}))
     rows.push([`Card: ${stage}`, `${milliseconds.toFixed(2)} ms`]);
   if (stats.fps !== null) rows.push(["Rate", `${stats.fps.toFixed(0)} frames a second`]);

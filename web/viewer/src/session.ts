@@ -43,6 +43,7 @@ export class Session {
   readonly #steering: Steering;
   readonly #over = new AbortController();
   #comparison: Comparison | null = null;
+  #comparisons = 0; // that were asked for
   #timed: ((times: FrameTimes) => void) | null = null;
   #look: Look = "colour";
   #backdrop: Backdrop = "auto";
@@ -177,6 +178,7 @@ export class Session {
   /** Show `asked` (as in `?compare=`) beside this; null: only this again. */
   async compare(asked: string | null): Promise<void> {
     this.#endComparison();
+    const turn = ++this.#comparisons;
     if (asked === null) return this.listener.changed();
     const other = parseOther(asked);
     const failed = (trouble: TroubleParts): void => {
@@ -187,6 +189,7 @@ export class Session {
     try {
       const page = new URL(location.href);
       const scene = other.kind === "scene" ? await loadScene(other.path, page) : this.scene;
+      if (turn !== this.#comparisons) return; // meanwhile somebody has chosen another
       checkProportions(this.scene, scene);
       const options = optionsFor(other, this.options);
       const note = (text: string): void => this.messages.note(text);
@@ -205,6 +208,7 @@ export class Session {
   /** End every worker and forget every listener: another scene comes. */
   close(): void {
     this.#over.abort();
+    this.#comparisons++;
     this.#endComparison();
     this.#viewer.close();
     this.#stage.close();
