@@ -7,7 +7,7 @@
  * One worker lives as long as its graphics device. It reports its first failure and draws nothing
  * after it; what comes next is for the page to decide (recovery.ts).
  */
-import { type Plan, plan, runnable } from "./device";
+import { type Backend, type Plan, plan, runnable } from "./device";
 import { checkDigest, open, readExactly } from "./download";
 import { FrameLoop } from "./frame_loop";
 import { factsOf, findAdapter, openDevice, watch, withinMemory } from "./gpu";
@@ -35,6 +35,9 @@ const DOING: Record<Phase, string> = {
   start: "starting the model",
   run: "drawing",
 };
+
+/** How long a start waits for a poster that is later than everything else, in milliseconds. */
+const PATIENCE = 3000;
 
 const scope = self as unknown as WorkerScope;
 const loop = new FrameLoop<CameraPose>((pose) => draw(pose), fail);
@@ -85,28 +88,27 @@ async function start(message: Start): Promise<void> {
   const wanted = filesToRun(model, form, backend);
   const { binary, files } = await download(runtime, wanted, message.place);
   phase = "start";
-  const contents = contentsFrom(form, files);
   const { timings, verbose, canvas, envelope, truth } = message;
   const device =
     adapter !== null && backend === "webgpu" ? await openDevice(adapter, timings) : null;
   if (device !== null) watch(device, fail);
-  const where = device === null ? "The processor" : `WebGPU on this device (${facts!.name})`;
+  const contents = contentsFrom(form, files);
   const check = await withinMemory(device, async () => {
     const ingredients = { runtime, binary: binary.buffer, model, contents, device, verbose };
     const engine = await startEngine(ingredients);
     renderer = createRenderer(canvas, engine, model, envelope);
-    return selfCheck(renderer, truth.camera, await poster);
+    return selfCheck(renderer, truth.camera, await Promise.race([poster, after(PATIENCE)]));
   });
-  const wrong = check !== null && check < RIGHT ? wrongText(where, check) : null;
-  if (wrong !== null && backend === "webgpu") throw new WrongPicture(wrong);
+  const name = facts?.name ?? null;
+  const wrong = judge(check, backend, name);
   phase = "run";
-  const adapterName = facts?.name ?? null;
-  scope.postMessage({
-    kind: "running",
-    running: { backend, model, form, adapter: adapterName, check },
-  });
+  scope.postMessage({ kind: "running", running: { backend, model, form, adapter: name, check } });
   if (wrong !== null) scope.postMessage({ kind: "note", text: wrong });
 }
+
+/** Null, after a while. */
+const after = (milliseconds: number): Promise<null> =>
+  new Promise((resolve) => setTimeout(() => resolve(null), milliseconds));
 
 /** PSNR of the start camera's picture against `poster`; null without one. Shows nothing. */
 async function selfCheck(
@@ -115,6 +117,18 @@ async function selfCheck(
   poster: Picture | null,
 ): Promise<number | null> {
   return poster === null ? null : agreement(await renderer.compute(camera), poster);
+}
+
+/**
+ * What to tell the visitor of a picture that is wrong. Throws WrongPicture where there is another
+ * backend to try.
+ */
+function judge(check: number | null, backend: Backend, adapter: string | null): string | null {
+  if (check === null || check >= RIGHT) return null;
+  const where = backend === "wasm" ? "The processor" : `WebGPU on this device (${adapter})`;
+  const text = wrongText(where, check);
+  if (backend === "webgpu") throw new WrongPicture(text);
+  return text;
 }
 
 /** Runtime and model, side by side, with their common progress. */
