@@ -6,7 +6,7 @@
  * prints one JSON line for each:
  *
  *     parts       medians of the last 31 frames in the worker, in milliseconds (FrameTimes in protocol.ts)
- *     overhead    total - run - wait: all that is the page's own
+ *     overhead    median of total - run - wait: all that is the page's own
  *     between     wall time for each frame while dragging, less total: also the browser's own share of drawing a canvas,
  *                 and waiting for the next animation frame where frames are faster than those
  *     messages    median of 20 questions to the idle worker and back
@@ -46,7 +46,7 @@ async function measured(backend, frames) {
   const wall = await dragUntil(page, frames);
   const found = await page.evaluate(async () => {
     const { stats, depthAt } = window.pocketfield;
-    const { parts, check, width, height, adapter } = stats();
+    const { parts, overhead, check, width, height, adapter } = stats();
     await new Promise((resolve) => setTimeout(resolve, 500));
     const trips = [];
     for (let k = 0; k < 20; k++) {
@@ -56,16 +56,16 @@ async function measured(backend, frames) {
     }
     const { tasks } = /** @type {any} */ (window);
     const messages = trips.sort((a, b) => a - b)[10];
-    return { parts, check, width, height, adapter, messages, tasks };
+    return { parts, overhead, check, width, height, adapter, messages, tasks };
   });
   await close();
-  const { parts, tasks, messages, check, ...rest } = found;
+  const { parts, overhead, tasks, messages, check, ...rest } = found;
   return {
     backend,
     ...rest,
     parts: rounded(parts),
     ...rounded({
-      overhead: parts.total - parts.run - parts.wait,
+      overhead,
       between: wall - parts.total,
       messages,
       check: check ?? NaN,

@@ -26,6 +26,11 @@ export interface StatsReport {
   /** Medians over the last frames of the parts of a frame; null before the first. */
   readonly parts: FrameTimes | null;
   /**
+   * Median over the same frames of what the page adds to ONNX Runtime's run and the graphics card's
+   * work: total - run - wait.
+   */
+  readonly overhead: number | null;
+  /**
    * Of the newest frame, on the graphics card by its own clock; null without `?timings=on`, for
    * whole graphs, and where the card has no clock.
    */
@@ -88,6 +93,7 @@ export class Stats {
       frames: this.#frames,
       milliseconds: this.#costs.at(-1)?.total ?? null,
       parts: medians(this.#costs),
+      overhead: median(this.#costs.map(({ total, run, wait }) => total - run - wait)),
       stages: this.#stages,
       fps: this.#fps(),
     };
@@ -100,13 +106,14 @@ export class Stats {
   }
 }
 
+/** The middle one, or the upper of two; null of none. */
+const median = (values: readonly number[]): number | null =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? null;
+
 /** The median of each part, on its own; null of nothing. */
-export function medians(costs: readonly FrameTimes[]): FrameTimes | null {
+function medians(costs: readonly FrameTimes[]): FrameTimes | null {
   if (costs.length === 0) return null;
-  const of = (part: keyof FrameTimes): number => {
-    const sorted = costs.map((cost) => cost[part]).sort((a, b) => a - b);
-    return sorted[Math.floor(sorted.length / 2)]!;
-  };
+  const of = (part: keyof FrameTimes): number => median(costs.map((cost) => cost[part]))!;
   return {
     run: of("run"),
     submit: of("submit"),

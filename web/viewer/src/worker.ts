@@ -7,7 +7,7 @@
  * One worker lives as long as its graphics device. It reports its first failure and draws nothing
  * after it; what comes next is for the page to decide (recovery.ts).
  */
-import { type Plan, plan, runnable } from "./device";
+import { type Backend, type Plan, plan, runnable } from "./device";
 import { FrameLoop } from "./frame_loop";
 import { factsOf, findAdapter, openDevice, watch, withinMemory } from "./gpu";
 import type { CameraPose } from "./manifest";
@@ -32,6 +32,9 @@ const DOING: Record<Phase, string> = {
   start: "starting the model",
   run: "drawing",
 };
+
+/** How long a start waits for a poster that is later than everything else, in milliseconds. */
+const PATIENCE = 3000;
 
 const scope = self as unknown as WorkerScope;
 const loop = new FrameLoop<CameraPose>(draw, fail);
@@ -84,33 +87,32 @@ async function start(message: Start): Promise<void> {
     scope.postMessage({ kind: "progress", received, total }),
   );
   phase = "start";
-  const contents = contentsFrom(form, wanted, files);
   const { timings, verbose, canvas, envelope, truth } = message;
   const device =
     adapter !== null && backend === "webgpu" ? await openDevice(adapter, timings) : null;
   if (device !== null) watch(device, fail);
-  const where = device === null ? "The processor" : `WebGPU on this device (${facts!.name})`;
+  const contents = contentsFrom(form, wanted, files);
   const check = await withinMemory(device, async () => {
     const host = await startRuntime(runtime, binary.buffer, device, verbose);
     const engine = await startEngine(host, model, contents);
     const renderer = createRenderer(canvas, engine, model, envelope);
     renditions = new Renditions(renderer, reducedStarter(planned!, host, message), message.fps);
-    return selfCheck(renderer, truth.camera, await poster);
+    return selfCheck(renderer, truth.camera, await Promise.race([poster, after(PATIENCE)]));
   });
-  const wrong = check !== null && check < RIGHT ? wrongText(where, check) : null;
-  if (wrong !== null && backend === "webgpu") throw new WrongPicture(wrong);
+  const name = facts?.name ?? null;
+  const wrong = judge(check, backend, name);
   phase = "run";
-  const adapterName = facts?.name ?? null;
-  scope.postMessage({
-    kind: "running",
-    running: { backend, model, form, adapter: adapterName, check },
-  });
+  scope.postMessage({ kind: "running", running: { backend, model, form, adapter: name, check } });
   if (wrong !== null) scope.postMessage({ kind: "note", text: wrong });
 }
 
 /** Where torch's picture of the start camera is, in the size of `model`. */
 const truthFor = ({ whole }: Model, { truth }: Start): string =>
   whole === undefined ? truth.image : (truth.reduced ?? truth.image);
+
+/** Null, after a while. */
+const after = (milliseconds: number): Promise<null> =>
+  new Promise((resolve) => setTimeout(() => resolve(null), milliseconds));
 
 /** PSNR of the start camera's picture against `poster`; null without one. Shows nothing. */
 async function selfCheck(
@@ -119,6 +121,18 @@ async function selfCheck(
   poster: Picture | null,
 ): Promise<number | null> {
   return poster === null ? null : agreement(await renderer.compute(camera), poster);
+}
+
+/**
+ * What to tell the visitor of a picture that is wrong. Throws WrongPicture where there is another
+ * backend to try.
+ */
+function judge(check: number | null, backend: Backend, adapter: string | null): string | null {
+  if (check === null || check >= RIGHT) return null;
+  const where = backend === "wasm" ? "The processor" : `WebGPU on this device (${adapter})`;
+  const text = wrongText(where, check);
+  if (backend === "webgpu") throw new WrongPicture(text);
+  return text;
 }
 
 /** The same model at half its size, for moving cameras; null where there is none. */
