@@ -56,22 +56,23 @@ export interface Hands {
   readonly keys: Keys;
 }
 
-/** Let `stage` steer `motion`. */
+/** Let `stage` steer `motion` until `signal` says that it is over. */
 export function attachControls(
   stage: HTMLElement,
   element: HTMLElement,
   centre: Point,
   motion: Motion,
   actions: Actions,
+  signal: AbortSignal,
 ): Hands {
   const picture = new Picture(element, centre);
   const keys = new Keys();
-  const gesture = attachPointers(stage, picture, motion, actions);
-  attachWheel(stage, picture, motion, actions);
-  attachPinch(stage, picture, motion, actions);
-  attachKeys(keys, motion, actions);
+  const gesture = attachPointers(stage, picture, motion, actions, signal);
+  attachWheel(stage, picture, motion, actions, signal);
+  attachPinch(stage, picture, motion, actions, signal);
+  attachKeys(keys, motion, actions, signal);
   for (const type of ["contextmenu", "selectstart", "dragstart", "dblclick"]) {
-    stage.addEventListener(type, (event) => event.preventDefault());
+    stage.addEventListener(type, (event) => event.preventDefault(), { signal });
   }
   return { frame: () => gesture.frame(), keys };
 }
@@ -81,6 +82,7 @@ function attachPointers(
   picture: Picture,
   motion: Motion,
   { wake, focus }: Actions,
+  signal: AbortSignal,
 ): Gesture {
   const gesture = new Gesture(
     motion,
@@ -95,22 +97,34 @@ function attachPointers(
   const cancel = (event: PointerEvent): void => {
     if (gesture.cancel(event.pointerId)) wake();
   };
-  stage.addEventListener("pointerdown", (event) => {
-    stage.setPointerCapture(event.pointerId); // it may leave the window, and come back
-    const move = event.button !== 0 || event.shiftKey;
-    gesture.down(event.pointerId, picture.at(event), seconds(event), move);
-    wake();
-  });
-  stage.addEventListener("pointermove", (event) => {
-    if (event.buttons === 0) return cancel(event); // let go where nobody saw it
-    if (gesture.move(event.pointerId, picture.at(event), seconds(event))) wake();
-  });
-  stage.addEventListener("pointerup", up);
-  stage.addEventListener("pointercancel", cancel);
-  stage.addEventListener("lostpointercapture", cancel); // after pointerup there is nothing to cancel
-  stage.addEventListener("mousedown", (event) => {
-    if (event.button === 1) event.preventDefault(); // the middle button would scroll by itself
-  });
+  stage.addEventListener(
+    "pointerdown",
+    (event) => {
+      stage.setPointerCapture(event.pointerId); // it may leave the window, and come back
+      const move = event.button !== 0 || event.shiftKey;
+      gesture.down(event.pointerId, picture.at(event), seconds(event), move);
+      wake();
+    },
+    { signal },
+  );
+  stage.addEventListener(
+    "pointermove",
+    (event) => {
+      if (event.buttons === 0) return cancel(event); // let go where nobody saw it
+      if (gesture.move(event.pointerId, picture.at(event), seconds(event))) wake();
+    },
+    { signal },
+  );
+  stage.addEventListener("pointerup", up, { signal });
+  stage.addEventListener("pointercancel", cancel, { signal });
+  stage.addEventListener("lostpointercapture", cancel, { signal }); // after pointerup there is nothing to cancel
+  stage.addEventListener(
+    "mousedown",
+    (event) => {
+      if (event.button === 1) event.preventDefault(); // the middle button would scroll by itself
+    },
+    { signal },
+  );
   return gesture;
 }
 
@@ -119,6 +133,7 @@ function attachWheel(
   picture: Picture,
   motion: Motion,
   { wake }: Actions,
+  signal: AbortSignal,
 ): void {
   const zoom = (event: WheelEvent): void => {
     event.preventDefault(); // not passive: the page must not scroll or zoom as well
@@ -127,7 +142,7 @@ function attachWheel(
     motion.zoom(Math.exp(size), picture.place(picture.at(event)));
     wake();
   };
-  stage.addEventListener("wheel", zoom, { passive: false });
+  stage.addEventListener("wheel", zoom, { passive: false, signal });
 }
 
 /** Safari tells of a trackpad's pinch, and of one on a touch screen as well, in its own way. */
@@ -142,14 +157,19 @@ function attachPinch(
   picture: Picture,
   motion: Motion,
   { wake }: Actions,
+  signal: AbortSignal,
 ): void {
   let scale = 1;
   const byTouch = navigator.maxTouchPoints > 0; // then the pointers' events tell the same
   const listen = (type: string, heard: (event: SafariGesture) => void): void =>
-    stage.addEventListener(type, (event) => {
-      event.preventDefault(); // else the page is magnified
-      if (!byTouch) heard(event as SafariGesture);
-    });
+    stage.addEventListener(
+      type,
+      (event) => {
+        event.preventDefault(); // else the page is magnified
+        if (!byTouch) heard(event as SafariGesture);
+      },
+      { signal },
+    );
   listen("gesturestart", () => (scale = 1));
   listen("gesturechange", (event) => {
     motion.zoom(event.scale / scale, picture.place(picture.at(event)));
@@ -159,7 +179,7 @@ function attachPinch(
   listen("gestureend", () => {});
 }
 
-function attachKeys(keys: Keys, motion: Motion, actions: Actions): void {
+function attachKeys(keys: Keys, motion: Motion, actions: Actions, signal: AbortSignal): void {
   const presses: Readonly<Record<string, () => void>> = {
     r: () => actions.reset(),
     Home: () => actions.reset(),
@@ -167,22 +187,26 @@ function attachKeys(keys: Keys, motion: Motion, actions: Actions): void {
     p: () => actions.rotate(),
   };
   const clear = (): void => keys.clear();
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return clear(); // the browser's own
-    if (event.defaultPrevented || isElsewhere(event.target)) return;
-    const press = presses[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (press === undefined && !Keys.moves(event.key)) return;
-    event.preventDefault(); // PageDown scrolls
-    if (event.repeat) return; // held keys are counted by time
-    if (press !== undefined) return press();
-    const step = keys.down(event.code, event.key, event.shiftKey, event.timeStamp / 1000);
-    if (step === null) return;
-    motion.by(step);
-    actions.wake();
-  });
-  document.addEventListener("keyup", (event) => keys.up(event.code));
-  window.addEventListener("blur", clear);
-  document.addEventListener("visibilitychange", clear);
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return clear(); // the browser's own
+      if (event.defaultPrevented || isElsewhere(event.target)) return;
+      const press = presses[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+      if (press === undefined && !Keys.moves(event.key)) return;
+      event.preventDefault(); // PageDown scrolls
+      if (event.repeat) return; // held keys are counted by time
+      if (press !== undefined) return press();
+      const step = keys.down(event.code, event.key, event.shiftKey, event.timeStamp / 1000);
+      if (step === null) return;
+      motion.by(step);
+      actions.wake();
+    },
+    { signal },
+  );
+  document.addEventListener("keyup", (event) => keys.up(event.code), { signal });
+  window.addEventListener("blur", clear, { signal });
+  document.addEventListener("visibilitychange", clear, { signal });
 }
 
 /** A dialogue, a field or a slider has keys of its own. */

@@ -45,18 +45,23 @@ function stick(x = 0, y = 0): readonly [number, number] {
 
 const alive = (value: number): number => Math.max(0, (value - DEAD) / (1 - DEAD));
 
-/** Call `look` once per frame while a gamepad is connected and the page is visible. */
-export function watchGamepads(look: (pad: Pad) => void): void {
+/** Call `look` once per frame while a gamepad is connected and the page is visible, until `signal`. */
+export function watchGamepads(look: (pad: Pad) => void, signal: AbortSignal): void {
   let watching = false;
   const tick = (): void => {
+    if (signal.aborted) return;
     const pads = navigator.getGamepads().filter((pad) => pad !== null);
     if (pads[0] !== undefined) look(pads[0]);
     watching = pads.length > 0;
     if (watching) requestAnimationFrame(tick);
   };
-  window.addEventListener("gamepadconnected", () => {
-    if (watching) return;
-    watching = true;
-    requestAnimationFrame(tick);
-  });
+  window.addEventListener(
+    "gamepadconnected",
+    () => {
+      if (watching) return;
+      watching = true;
+      requestAnimationFrame(tick);
+    },
+    { signal },
+  );
 }

@@ -54,6 +54,7 @@ export class Steering {
   #pad = STILL;
   #rotation: Rotation | null = null;
   #saving = 0;
+  readonly #over = new AbortController();
 
   /** Shows the camera that the address asks for, or the scene's start, at once. */
   constructor(
@@ -71,14 +72,28 @@ export class Steering {
     this.#pose = view === null && asked.pose !== null ? asked.pose : this.#shown();
     listener.moved(this.#pose);
     const centre = [limits.lens[2], limits.lens[3]] as const;
-    this.#hands = attachControls(element("stage"), element("picture"), centre, this.#motion, {
-      wake: () => this.#touched(),
-      reset: () => this.reset(),
-      focus: (x, y) => void this.focus(x, y),
-      rotate: () => this.rotate(),
-    });
+    this.#hands = attachControls(
+      element("stage"),
+      element("picture"),
+      centre,
+      this.#motion,
+      {
+        wake: () => this.#touched(),
+        reset: () => this.reset(),
+        focus: (x, y) => void this.focus(x, y),
+        rotate: () => this.rotate(),
+      },
+      this.#over.signal,
+    );
     this.#watchPads();
-    window.addEventListener("hashchange", () => this.#readView());
+    const { signal } = this.#over;
+    window.addEventListener("hashchange", () => this.#readView(), { signal });
+  }
+
+  /** Another scene is steered now: nothing moves any more, nobody listens. */
+  close(): void {
+    this.#over.abort();
+    window.clearTimeout(this.#saving);
   }
 
   /** The camera that was shown last. */
@@ -142,12 +157,13 @@ export class Steering {
   }
 
   #run(): void {
-    if (this.#before !== null) return;
+    if (this.#before !== null || this.#over.signal.aborted) return;
     this.#before = performance.now();
     requestAnimationFrame((now) => this.#tick(now));
   }
 
   #tick(now: number): void {
+    if (this.#over.signal.aborted) return;
     const elapsed = (now - (this.#before ?? now)) / 1000; // can be a little before `run`
     const seconds = Math.min(Math.max(elapsed, 0), 0.1);
     const before = this.#motion.shown;
@@ -201,7 +217,7 @@ export class Steering {
       if (!isStill(this.#pad) || !isStill(before)) this.#touched();
       if (pressed && !resets) this.reset();
       resets = pressed;
-    });
+    }, this.#over.signal);
   }
 }
 
