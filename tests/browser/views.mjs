@@ -28,6 +28,16 @@ export async function change(page, act) {
   return { before, after: { pose: await camera(page), seen: await visible(page) } };
 }
 
+/** Wait until the camera stays where it is; false if it never does. */
+export async function comesToRest(page) {
+  for (let tries = 0; tries < 30; tries++) {
+    const before = await camera(page);
+    await page.waitForTimeout(400);
+    if (apart(before, await camera(page)) === 0) return true;
+  }
+  return false;
+}
+
 export function looksDifferent({ before, after }) {
   const found = psnr(before.seen, after.seen);
   assert.ok(found < 30, `the picture did not change: ${found.toFixed(1)} dB`);
