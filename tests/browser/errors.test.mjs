@@ -129,7 +129,7 @@ describe("the page", () => {
     const files = readdirSync(path.join(DIST, "assets"));
     const runtime = files.find((name) => /^ort-wasm-simd-threaded-.*\.wasm\.gz$/.test(name));
     site.faults.set(`${PREFIX}assets/${runtime}`, answer("", 404));
-    assert.match(await errorOf(), /ONNX Runtime[^]*HTTP 404/);
+    assert.match(await errorOf("?nocache"), /ONNX Runtime[^]*HTTP 404/);
   });
 
   it("in a browser without OffscreenCanvas", async () => {
