@@ -23,11 +23,13 @@ export class FrameLoop<Pose> {
   /**
    * `render` is told whether the pose rests, that is, whether it may take its time, and says
    * whether the frame is as good as it gets. `failed` hears of the first frame that throws; nothing
-   * runs after it.
+   * runs after it. `breathe` lets calls in that wait outside: WebAssembly computes without a break,
+   * so a worker's messages pile up meanwhile, and each would be taken for the newest.
    */
   constructor(
     private readonly render: (pose: Pose, resting: boolean) => Promise<boolean>,
     private readonly failed: (error: unknown) => void,
+    private readonly breathe: (() => Promise<void>) | null = null,
   ) {}
 
   /** Render `pose` as soon as possible, unless a newer one comes first. */
@@ -77,7 +79,12 @@ export class FrameLoop<Pose> {
   async #pump(): Promise<void> {
     if (this.#busy) return;
     this.#busy = true;
-    for (let job = this.#next(); job !== null; job = this.#next()) await job();
+    for (;;) {
+      if (this.breathe !== null) await this.breathe();
+      const job = this.#next();
+      if (job === null) break;
+      await job();
+    }
     this.#busy = false;
   }
 

@@ -40,7 +40,8 @@ const DOING: Record<Phase, string> = {
 const PATIENCE = 3000;
 
 const scope = self as unknown as WorkerScope;
-const loop = new FrameLoop<CameraPose>((pose) => draw(pose), fail);
+const channel = new MessageChannel();
+const loop = new FrameLoop<CameraPose>((pose) => draw(pose), fail, breathe);
 let phase: Phase = "load";
 let planned: Plan | null = null;
 let models: readonly ModelFile[] = [];
@@ -76,6 +77,14 @@ scope.onmessage = ({ data }) => {
       loop.pause(data.paused);
   }
 };
+
+/** Until every message that waits now has been heard: a message to oneself comes after them. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => {
+    channel.port1.onmessage = () => resolve();
+    channel.port2.postMessage(null);
+  });
+}
 
 async function start(message: Start): Promise<void> {
   size = message.size;

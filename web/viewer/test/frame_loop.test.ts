@@ -88,6 +88,21 @@ describe("FrameLoop", () => {
     expect(started).toEqual([2]);
   });
 
+  it("hears all calls that wait before it takes the newest, and after every frame", async () => {
+    const seen: number[] = [];
+    let waiting: (() => void)[] = [];
+    const breathe = async (): Promise<void> => {
+      for (const call of waiting.splice(0)) call();
+    };
+    const render = async (pose: number): Promise<boolean> => seen.push(pose) > 0;
+    const loop = new FrameLoop(render, never, breathe);
+    waiting = [2, 3, 4].map((pose) => () => loop.show(pose));
+    waiting.push(() => void loop.enqueue(async () => void seen.push(100)));
+    loop.show(1); // a message of its own, as the others are
+    await settle();
+    expect(seen).toEqual([100, 4]);
+  });
+
   it("reports the first failure and renders nothing after it", async () => {
     const failed = vi.fn();
     const render = vi.fn().mockRejectedValue(new Error("device lost"));
