@@ -103,7 +103,7 @@ for (const colorScheme of ["light", "dark"]) {
       const { file } = manifest().models.find(({ precision }) => precision === "fp32");
       site.faults.set(`${PREFIX}scenes/ball/${file}`, () => {}); // never answers
       try {
-        const page = await browser.open(SCENE);
+        const page = await browser.open(`${SCENE}&nocache`);
         await page.locator("#progress-text", { hasText: "MB" }).waitFor();
         assert.deepEqual(await violations(page), []);
         await page.close();

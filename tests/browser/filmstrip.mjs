@@ -22,7 +22,11 @@ const PHONE = { width: 360, height: 640 };
 const FIRST = "?scene=scenes/first/&rotate=off";
 const SECOND = "?scene=scenes/second/&rotate=off";
 
-/** Each picture: its window, the page's address, what else has happened before it is taken. */
+/**
+ * Each picture: its window, the page's address, what else has happened before it is taken.
+ *
+ * @type {Record<string, [any, string, ...((page) => Promise<void>)[]]>}
+ */
 const PICTURES = {
   desktop: [DESKTOP, FIRST],
   gallery: [DESKTOP, "", (page) => page.locator("#gallery img").last().waitFor()],

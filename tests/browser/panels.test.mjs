@@ -314,7 +314,7 @@ describe("a comparison", () => {
   it("whose second model is missing says so, and the first stays", async () => {
     const half = manifest().models.find(({ precision }) => precision === "fp16");
     site.faults.set(`${PREFIX}scene/${half.file}`, (response) => response.writeHead(404).end());
-    page = await browser.open("?compare=fp16");
+    page = await browser.open("?compare=fp16&nocache");
     await page.locator("#error", { hasText: /fp16[^]*404/ }).waitFor();
     await page.evaluate(() => window.pocketfield.ready);
     assert.equal(workers(), 1);
@@ -447,22 +447,21 @@ describe("the first seconds", () => {
       response.write(content.subarray(0, content.length / 2));
       finish = () => response.end(content.subarray(content.length / 2));
     });
-    page = await browser.open("");
+    page = await browser.open("?nocache");
     await page
       .locator("#poster")
       .evaluate((image) => /** @type {HTMLImageElement} */ (image).decode());
     await page.locator("#progress-text", { hasText: /[0-9.]+ of [0-9.]+ MB · \d+ %/ }).waitFor();
     const percent = await page.locator("#progress").getAttribute("aria-valuenow");
     assert.ok(Number(percent) < 100);
-    while (finish === undefined) await page.waitForTimeout(20);
-    finish();
+    finish(); // the request has come: its bytes are counted
     await ready(page);
   });
 
   it("that fail end with a way to try again", async () => {
     const model = manifest().models.find(({ precision }) => precision === "fp32");
     site.faults.set(`${PREFIX}scene/${model.file}`, (response) => response.writeHead(404).end());
-    page = await browser.open("");
+    page = await browser.open("?nocache");
     await page.locator('#message[data-kind="error"] [role=alert]', { hasText: "404" }).waitFor();
     assert.equal(await hidden("#poster"), false);
     site.faults.clear();
