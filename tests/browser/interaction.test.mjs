@@ -25,6 +25,7 @@ import {
   elevation,
   looksDifferent,
   radius,
+  tap,
   touch,
 } from "./views.mjs";
 
@@ -117,7 +118,7 @@ describe("the mouse", () => {
 describe("the keyboard", () => {
   it("turns with the arrows, zooms with + and -, and goes back with R", async () => {
     const turned = await change(async () => {
-      for (let k = 0; k < 3; k++) await page.keyboard.press("ArrowRight");
+      for (let k = 0; k < 3; k++) await tap(page, "ArrowRight");
     });
     looksDifferent(turned);
     const angle = between(azimuth(turned.before.pose), azimuth(turned.after.pose));
@@ -212,7 +213,7 @@ describe("a screen with two pixels per point, and somebody who asked for reduced
 
   it("the camera moves at once, without smoothing", async () => {
     const frames = await atRest(page);
-    await page.keyboard.press("ArrowRight");
+    await tap(page, "ArrowRight");
     assert.equal(await atRest(page), frames + 1);
   });
 });

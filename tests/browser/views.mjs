@@ -38,6 +38,15 @@ export async function comesToRest(page) {
   return false;
 }
 
+/** Wait until the camera is `pose`; animation frames may be late on a busy machine. */
+export async function comesTo(page, pose) {
+  for (let tries = 0; tries < 100; tries++) {
+    if (apart(await camera(page), pose) < 1e-6) return;
+    await page.waitForTimeout(200);
+  }
+  assert.fail(`the camera is still ${apart(await camera(page), pose)} away`);
+}
+
 export function looksDifferent({ before, after }) {
   const found = psnr(before.seen, after.seen);
   assert.ok(found < 30, `the picture did not change: ${found.toFixed(1)} dB`);
@@ -65,6 +74,12 @@ export async function touch(page, frames, { fling = false, end = "touchEnd" } = 
   await send(end, []);
   await session.detach();
 }
+
+/**
+ * A key goes down and up again at once, however slow the machine is: held for longer it would move
+ * the camera further.
+ */
+export const tap = (page, key) => Promise.all([page.keyboard.down(key), page.keyboard.up(key)]);
 
 /** From one list of points to another, in `steps`. */
 export const path = (from, to, steps = 5) =>
