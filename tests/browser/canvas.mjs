@@ -21,7 +21,7 @@ const folder = path.join(run, "canvas", backend);
 const site = await serve([["/", path.resolve(run, "site")]]);
 const { context, close } = await launch(backend === "webgpu" ? "software" : "none");
 const page = await context.newPage();
-await page.goto(`${site.origin}/?backend=${backend}`);
+await page.goto(`${site.origin}/?backend=${backend}&rotate=off`);
 await page.waitForFunction(() => window.pocketfield || document.querySelector("#message h2"));
 await page.evaluate(() => window.pocketfield.ready);
 mkdirSync(folder, { recursive: true });

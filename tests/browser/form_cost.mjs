@@ -76,7 +76,9 @@ async function measured(backend, form, frames) {
     await route.fulfill({ response, body: `(${count})();\n${await response.text()}` });
   });
   const page = await context.newPage();
-  await page.goto(`${site.origin}/?backend=${backend}&form=${form}&timings=on&log=verbose&ui=off`);
+  await page.goto(
+    `${site.origin}/?backend=${backend}&form=${form}&timings=on&log=verbose&ui=off&rotate=off`,
+  );
   await page.waitForFunction(() => window.pocketfield || document.querySelector("#message h2"));
   await page.evaluate(() => window.pocketfield.ready);
   const [worker] = page.workers();
