@@ -22,6 +22,9 @@ const single = whole.models.find(({ precision }) => precision === "fp32");
 const small = manifest(SPLIT_BUNDLE).models.find(({ precision }) => precision === "fp32");
 const smaller = { ...small, file: `../split/${small.file}`, split: null, sampled: null };
 
+/** Milliseconds: software graphics on a busy machine take their time to start. */
+const PATIENCE = 120_000;
+
 let site;
 before(async () => (site = await openSite()));
 after(() => site.close());
@@ -51,7 +54,10 @@ async function goesOn(page, expected) {
 
 describe("on WebGPU (SwiftShader)", () => {
   let browser;
-  before(async () => (browser = await openBrowser(site, "software", { reducedMotion: "reduce" })));
+  before(async () => {
+    browser = await openBrowser(site, "software", { reducedMotion: "reduce" });
+    browser.context.setDefaultTimeout(PATIENCE);
+  });
   after(() => browser.close());
 
   const open = () => browser.open("?backend=webgpu&ui=off");

@@ -76,6 +76,7 @@ describe("the self-check on WebGPU (SwiftShader)", () => {
   let browser;
   before(async () => {
     browser = await openBrowser(site, "software", { viewport, reducedMotion: "reduce" });
+    browser.context.setDefaultTimeout(120_000); // a busy machine takes its time
   });
   after(() => browser.close());
 
