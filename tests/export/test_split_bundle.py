@@ -98,9 +98,10 @@ def test_one_changed_byte_or_a_missing_file_is_named(bundle: Path, name: str) ->
 
 
 def _edit(bundle: Path, change: dict[str, Any]) -> None:
-    """Change fields of the single-precision split form."""
+    """Change fields of the single-precision split form, of both sizes."""
     plain: Any = json.loads((bundle / MANIFEST).read_text())
-    plain["models"][1]["split"] |= change
+    for rendition in (plain["models"][1], plain["models"][1]["reduced"]):
+        rendition["split"] |= change
     (bundle / MANIFEST).write_text(json.dumps(plain))
 
 
