@@ -20,7 +20,13 @@ const whole = manifest();
 const single = whole.models.find(({ precision }) => precision === "fp32");
 /** A model of the same scene with fewer pixels: here another bundle's, which takes the same input. */
 const small = manifest(SPLIT_BUNDLE).models.find(({ precision }) => precision === "fp32");
-const smaller = { ...small, file: `../split/${small.file}`, split: null, sampled: null };
+const smaller = {
+  ...small,
+  file: `../split/${small.file}`,
+  split: null,
+  sampled: null,
+  reduced: null,
+};
 
 /** Milliseconds: software graphics on a busy machine take their time to start. */
 const PATIENCE = 120_000;

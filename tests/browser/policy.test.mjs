@@ -104,7 +104,7 @@ for (const gpu of ["none", "software"]) {
     const violations = [];
     before(async () => {
       site = await openSite();
-      browser = await openBrowser(site, gpu, { reducedMotion: "reduce" });
+      browser = await openBrowser(site, gpu, { reducedMotion: "reduce", serviceWorkers: "allow" });
       await browser.context.exposeFunction("violated", (text) => violations.push(text));
       await browser.context.addInitScript(() =>
         document.addEventListener("securitypolicyviolation", (event) =>

@@ -62,6 +62,7 @@ export const reference = (k, bundle = BUNDLE) =>
 export async function openBrowser(site, gpu, options = {}) {
   const { context, close } = await launch(gpu, {
     colorScheme: "light",
+    serviceWorkers: "block", // else it answers where a test lets the host answer something else
     ...options,
   });
   const [requests, log] = [[], []];

@@ -35,7 +35,8 @@ export function freshVisitor(options = {}, gpu = "none") {
   const visitor = { site: undefined, browser: undefined };
   before(async () => {
     visitor.site = await openSite();
-    visitor.browser = await openBrowser(visitor.site, gpu, options);
+    const given = { serviceWorkers: "allow", ...options };
+    visitor.browser = await openBrowser(visitor.site, gpu, given);
   });
   after(async () => {
     await visitor.browser.close();
