@@ -180,9 +180,7 @@ describe("moving the magnified picture", () => {
 
   it("follows Shift and the arrows", async () => {
     await magnify(page);
-    await page.keyboard.down("Shift");
-    const moved = await change(page, () => tap(page, "ArrowLeft"));
-    await page.keyboard.up("Shift");
+    const moved = await change(page, () => tap(page, "ArrowLeft", true));
     movedBy(moved, 15, 0);
   });
 

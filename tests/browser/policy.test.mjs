@@ -124,7 +124,7 @@ for (const gpu of ["none", "software"]) {
       const page = await browser.openReady(scene);
       await drag(page, -40, 10);
       await page.locator("#help-button").click();
-      await page.locator("#help button").click();
+      await page.locator("#help").getByRole("button", { name: "Close" }).click();
       await page.close();
       for (const way of gpu === "software" ? ways.slice(0, 2) : ways) {
         const page = await browser.openReady(scene + way);

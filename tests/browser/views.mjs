@@ -76,10 +76,19 @@ export async function touch(page, frames, { fling = false, end = "touchEnd" } = 
 }
 
 /**
- * A key goes down and up again at once, however slow the machine is: held for longer it would move
- * the camera further.
+ * A key that goes down and up again before the next frame, however busy the machine is: by events
+ * made in the page, since real ones are as far apart as the machine likes.
  */
-export const tap = (page, key) => Promise.all([page.keyboard.down(key), page.keyboard.up(key)]);
+export const tap = (page, key, shiftKey = false) =>
+  page.evaluate(
+    ([key, shiftKey]) => {
+      const options = { key, code: key, shiftKey, bubbles: true, cancelable: true };
+      const target = document.activeElement ?? document.body;
+      for (const type of ["keydown", "keyup"])
+        target.dispatchEvent(new KeyboardEvent(type, options));
+    },
+    [key, shiftKey],
+  );
 
 /** From one list of points to another, in `steps`. */
 export const path = (from, to, steps = 5) =>

@@ -39,10 +39,12 @@ async function open(): Promise<void> {
   if (options.embed) guardWheel();
   else acceptFiles(options);
   checkBrowser();
-  await isolate(options.threads, (text) => messages.note(text));
+  const notes: string[] = [];
+  await isolate(options.threads, (text) => notes.push(text));
   const scene = await sceneOrGallery(options);
   if (scene === null) return;
   show(scene, options);
+  for (const text of notes) messages.note(text); // a new scene clears what was said before
   if (options.compare !== null) void session?.compare(options.compare);
   if (options.scene?.startsWith("scenes/")) await attachGallery(options.scene);
 }
