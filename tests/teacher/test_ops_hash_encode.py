@@ -124,7 +124,7 @@ def test_gradients_are_the_references_slopes(way: str, grid: HashGrid) -> None:
     """Along random directions, by central differences in float64."""
     points, table, grad = _inputs(grid, 40)
     direction = torch.randn(40, grid.dims, generator=torch.Generator().manual_seed(1))
-    change = torch.randn_like(table)
+    change = torch.randn(table.shape, generator=torch.Generator().manual_seed(2))
     with running(way) as device:
         inputs = (x.to(device) for x in (points, table, grad))
         _, of_points, of_table = (x.cpu() for x in _with_grads(hash_encode, grid, *inputs))
@@ -136,7 +136,8 @@ def test_gradients_are_the_references_slopes(way: str, grid: HashGrid) -> None:
     across = slope(lambda t: loss(points, t), table, change)
     scale = max(level.scale for level in grid.layout)
     assert (of_points * direction).sum() == pytest.approx(along.item(), abs=1e-4 * scale)
-    assert (of_table * change).sum() == pytest.approx(across.item(), rel=1e-4)
+    terms = (of_table * change).abs().sum().item()  # large ones may cancel
+    assert (of_table * change).sum() == pytest.approx(across.item(), abs=1e-5 * terms)
 
 
 def test_the_reference_passes_gradcheck() -> None:
