@@ -29,7 +29,7 @@ export OMP_WAIT_POLICY ?= passive
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: demo teacher student export web publish serve summary test lint types test-python test-viewer test-browser \
-        test-cuda bench bench-student bench-cuda browser figure clean help
+        test-cuda bench bench-student bench-cuda bench-viewer browser figure clean help
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
@@ -152,6 +152,10 @@ bench: .venv/.installed-dev
 bench-student: .venv/.installed-dev
 	$(BIN)/python -m tests.bench.bench_student $(BENCH_ARGS)
 	$(BIN)/python -m tests.bench.frame_costs $(filter --write,$(BENCH_ARGS))
+
+# What a visitor of the page waits for, and how fast it then draws, on WebAssembly and on software WebGPU.
+bench-viewer: $(RUN)/site/index.html browser
+	node tests/browser/page_figures.mjs $(RUN)/site
 
 # BENCH_ARGS="--data path/to/lego --write" for the figures that others publish.
 bench-cuda: .venv/.installed

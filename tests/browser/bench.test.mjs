@@ -92,9 +92,20 @@ describe("a camera that moves", () => {
     await page.close();
   });
 
+  it("is drawn at half the size at rest, too, where the address asks for it", async () => {
+    const page = await browser.openReady(`${scene}&size=half`);
+    const { width, check } = await stats(page);
+    assert.equal(width, whole.width / 2);
+    assert.ok(check >= PSNR, `${check} dB against torch's picture of that size`);
+    await page.close();
+    const refused = await browser.open("?size=half");
+    await refused.locator("#error", { hasText: /\?size=[^]*one size/ }).waitFor();
+    await refused.close();
+  });
+
   it("the weights of both sizes are fetched once", async () => {
     const asked = (file) => browser.requests.filter((url) => new URL(url).pathname.endsWith(file));
     assert.equal(asked(`presets/tiny/${whole.reduced.file.file}`).length, 1);
-    assert.equal(asked(`presets/tiny/${whole.file}`).length, 1); // two pages, and two sizes on one
+    assert.equal(asked(`presets/tiny/${whole.file}`).length, 1); // three pages, and two sizes
   });
 });

@@ -1,8 +1,8 @@
 /**
  * Screenshots of the page for its documentation: `node tests/browser/filmstrip.mjs FIRST SECOND`.
  *
- * FIRST and SECOND are bundles. Opens the built page with them, on WebAssembly, and writes
- * docs/viewer/*.png and all of them on one strip, docs/viewer.png.
+ * FIRST and SECOND are bundles. Opens the built page with them, on WebAssembly, and writes all pictures on one
+ * strip, docs/viewer.png.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import os from "node:os";
@@ -13,7 +13,6 @@ import { launch } from "./browser.mjs";
 import { serve } from "./server.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const out = path.join(root, "docs/viewer");
 const bundles = process.argv.slice(2, 4).map((folder) => path.resolve(folder));
 if (bundles.length < 2) throw new Error("give two bundles: filmstrip.mjs FIRST SECOND");
 
@@ -60,6 +59,7 @@ const scenes = bundles.map((bundle, k) => {
 });
 
 const scratch = mkdtempSync(path.join(os.tmpdir(), "pocketfield-filmstrip-"));
+const out = path.join(scratch, "film");
 writeFileSync(path.join(scratch, "index.json"), JSON.stringify({ schema: 1, scenes }));
 const site = await serve([
   ["/scenes/first/", bundles[0]],
@@ -88,7 +88,7 @@ async function take(name, { width, height, touch = false, colorScheme = "light" 
   await page.waitForTimeout(800); // transitions, and the line of figures
   await page.screenshot({ path: path.join(out, `${name}.png`) });
   await close();
-  console.log(`docs/viewer/${name}.png`);
+  console.log(name);
 }
 
 /** All of them, side by side: a page of its own, photographed. */

@@ -1,7 +1,7 @@
 /**
  * What a second picture may show, and what stands beside each: pure.
  *
- *     ?compare=fp16|fp32|webgpu|wasm|path/ <-> Other; manifest + what runs -> the menu's choices
+ *     ?compare=fp16|fp32|half|webgpu|wasm|path/ <-> Other; manifest + what runs -> the menu's choices
  */
 import type { Backend, Precision } from "./device";
 import { backendName } from "./hud";
@@ -10,14 +10,16 @@ import type { Manifest } from "./manifest";
 import type { Options } from "./options";
 import type { Running, Size } from "./protocol";
 
-/** The same scene in another precision or on another backend, or another scene. */
+/** The same scene in another precision, at half its size or on another backend, or another scene. */
 export type Other =
+  | { readonly kind: "half" }
   | { readonly kind: "precision"; readonly precision: Precision }
   | { readonly kind: "backend"; readonly backend: Backend }
   | { readonly kind: "scene"; readonly path: string };
 
-/** What `text` of the address names: anything that is no precision and no backend is a path. */
+/** What `text` of the address names: anything that is no precision, size or backend is a path. */
 export function parseOther(text: string): Other {
+  if (text === "half") return { kind: "half" };
   if (text === "fp16" || text === "fp32") return { kind: "precision", precision: text };
   if (text === "webgpu" || text === "wasm") return { kind: "backend", backend: text };
   return { kind: "scene", path: text };
@@ -26,6 +28,8 @@ export function parseOther(text: string): Other {
 /** What the second viewer is asked for, the first one having been asked for `options`. */
 export function optionsFor(other: Other, options: Options): Options {
   switch (other.kind) {
+    case "half":
+      return { ...options, half: true };
     case "precision":
       return { ...options, precision: other.precision };
     case "backend":
@@ -61,6 +65,7 @@ export function choices(
     ...precisions
       .filter((precision) => precision !== running.model.precision)
       .map((precision) => ({ value: precision, title: `Precision ${precision}` })),
+    ...(running.model.reduced === null ? [] : [{ value: "half", title: "Half the size" }]),
     ...(possible ? [{ value: backend, title: backendName(backend) }] : []),
     ...neighbours.map(({ name, path }) => ({ value: path, title: name })),
   ];

@@ -1,28 +1,18 @@
 /**
  * Several scenes on one host: scenes/index.json, and the page that shows them.
  *
- *     scenes/index.json -> Entry[] -> cards that lead to ?scene=scenes/lego/
+ *     scenes/index.json -> scenes -> cards that lead to ?scene=scenes/lego/
  */
 import { element, made } from "./dom";
 import { open } from "./download";
+import { type GalleryScene, SCHEMA } from "./gallery_index";
 import { decibelsText } from "./info";
 import { within } from "./scene";
 import { Trouble } from "./trouble";
 
 const INDEX = "scenes/index.json";
-const SCHEMA = 1;
-
-/** A scene of the gallery; paths are relative to the page. */
-export interface Entry {
-  readonly name: string;
-  readonly path: string;
-  readonly poster: string;
-  readonly megabytes: number;
-  readonly psnr: number | null;
-}
-
 /** Fetch and check the gallery beside `page`; null where there is none. */
-export async function loadGallery(page: URL): Promise<readonly Entry[] | null> {
+export async function loadGallery(page: URL): Promise<readonly GalleryScene[] | null> {
   const url = new URL(INDEX, page);
   const response = await open(url, INDEX, { cache: "no-cache" }).catch(() => null);
   return response === null ? null : parseGallery(await response.text());
@@ -32,7 +22,7 @@ export async function loadGallery(page: URL): Promise<readonly Entry[] | null> {
  * The entries in `text`, null where it is no JSON (a page that a host serves in a missing file's
  * place); throws Trouble where it is not a gallery that this page reads.
  */
-export function parseGallery(text: string): readonly Entry[] | null {
+export function parseGallery(text: string): readonly GalleryScene[] | null {
   const value = parsed(text) as { schema?: unknown; scenes?: unknown } | null;
   if (value === null) return null;
   const { schema, scenes } = value;
@@ -54,7 +44,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function isEntry(value: unknown): value is Entry {
+function isEntry(value: unknown): value is GalleryScene {
   if (typeof value !== "object" || value === null) return false;
   const { name, path, poster, megabytes, psnr } = value as Record<string, unknown>;
   return (
@@ -65,13 +55,13 @@ function isEntry(value: unknown): value is Entry {
 }
 
 /** "7.9 MB · 31.2 dB" */
-export function entryText({ megabytes, psnr }: Entry): string {
+export function entryText({ megabytes, psnr }: GalleryScene): string {
   const size = `${megabytes.toFixed(1)} MB`;
   return psnr === null ? size : `${size} · ${decibelsText(psnr)}`;
 }
 
 /** Where a card leads: everything else that the address asks for stays. */
-export function linkOf({ path }: Entry, page: URL): string {
+export function linkOf({ path }: GalleryScene, page: URL): string {
   const url = new URL(page);
   url.searchParams.set("scene", path);
   url.hash = "";
@@ -86,7 +76,7 @@ export function linkBack(page: URL): string {
 }
 
 /** Show `entries` in place of a scene. */
-export function showGallery(entries: readonly Entry[], page: URL): void {
+export function showGallery(entries: readonly GalleryScene[], page: URL): void {
   document.documentElement.dataset["state"] = "gallery";
   document.title = "Scenes · Pocketfield";
   element("name").textContent = "Scenes to look around in";
@@ -95,7 +85,7 @@ export function showGallery(entries: readonly Entry[], page: URL): void {
   list.replaceChildren(...entries.map((entry) => made("li", [cardOf(entry, page)])));
 }
 
-function cardOf(entry: Entry, page: URL): HTMLAnchorElement {
+function cardOf(entry: GalleryScene, page: URL): HTMLAnchorElement {
   const poster = within(entry.poster, page, INDEX).href;
   const picture = made("img", "", { src: poster, alt: "", loading: "lazy", decoding: "async" });
   const text = [made("b", entry.name), made("small", entryText(entry))];

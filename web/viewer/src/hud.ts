@@ -3,8 +3,6 @@ import { element } from "./dom";
 import type { Running } from "./protocol";
 import type { StatsReport } from "./stats";
 
-export { element } from "./dom";
-
 const MEGABYTE = 1e6;
 const BACKENDS = { webgpu: "WebGPU", wasm: "WebAssembly" } as const;
 const SLOW = 5000; // milliseconds
@@ -26,7 +24,9 @@ export const millisecondsText = (milliseconds: number): string =>
 export function infoText(stats: StatsReport): string {
   if (stats.backend === null) return "";
   const { milliseconds, fps } = stats;
-  const parts = [backendName(stats.backend), `${stats.width} × ${stats.height}`, stats.precision];
+  const scale = stats.rendition === "reduced" ? 2 : 1;
+  const size = `${stats.width / scale} × ${stats.height / scale}`;
+  const parts = [backendName(stats.backend), size, stats.precision];
   if (milliseconds !== null) parts.push(millisecondsText(milliseconds));
   if (fps !== null) parts.push(`${fps.toFixed(0)} fps`);
   return parts.join(" · ");

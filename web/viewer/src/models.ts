@@ -7,6 +7,7 @@
  * file of the whole one (ONNX external data), which has to be there too.
  */
 import type { BundleFile, ModelFile } from "./manifest";
+import { Trouble } from "./trouble";
 
 export interface Model extends ModelFile {
   /** Of a reduced rendition: the model in whose file its large constants lie. */
@@ -25,6 +26,18 @@ export function reducedOf(model: Model): Model | null {
 /** All models in all sizes: what is tried first comes first. */
 export function allSizes(models: readonly ModelFile[]): readonly Model[] {
   return [...models, ...models.flatMap((model) => reducedOf(model) ?? [])];
+}
+
+/** Those at half their size alone; throws Trouble where there are none. */
+export function halfSizes(models: readonly ModelFile[]): readonly Model[] {
+  const found = models.flatMap((model) => reducedOf(model) ?? []);
+  if (found.length > 0) return found;
+  throw new Trouble(
+    "?size=",
+    '"half"',
+    "a scene that was exported at half its size too",
+    "leave it out: students that work ray by ray have one size",
+  );
 }
 
 /** The graph of `model` for WebAssembly or not, and the file with its constants, if another. */

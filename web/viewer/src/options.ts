@@ -4,11 +4,12 @@
  *     ?scene=path/            folder of another bundle on the same host (else scene/, or the gallery)
  *     ?backend=webgpu|wasm    WebGPU even on a software adapter | never WebGPU
  *     ?precision=fp32|fp16    only models of this precision
+ *     ?size=half              the model at half its width and height, also at rest
  *     ?form=graph|split       on WebGPU the whole ONNX graph | shaders around a network
  *     ?pose=20 numbers        start exactly here: T_norm_camera row by row, then fx, fy, cx, cy
  *     ?reference=k            start exactly at the manifest's k-th reference camera, counted from 0
  *     ?rotate=on|off          the camera goes round until somebody touches it | never by itself
- *     ?compare=fp16|wasm|path/ a second picture behind a slider: other precision, backend or scene
+ *     ?compare=fp16|half|wasm|path/ a second picture behind a slider: other precision, size, backend, scene
  *     ?fps=30                 frames a second to keep while the camera moves, by drawing less sharply
  *     ?threads=4              threads for WebAssembly, where the page is cross-origin isolated
  *     ?nocache                fetch everything anew, and keep nothing for the next visit
@@ -30,6 +31,8 @@ export interface Options extends Preference {
   /** Null: the page's own choice. */
   readonly rotate: boolean | null;
   readonly compare: string | null;
+  /** Half the width and height, also at rest. */
+  readonly half: boolean;
   /** Null: the page's own choice. */
   readonly fps: number | null;
   readonly threads: number | null;
@@ -56,6 +59,7 @@ export function parseOptions(query: URLSearchParams): Options {
     reference: wholeNumber(query, "reference", 0),
     rotate: onOrOff(query, "rotate"),
     compare: query.get("compare"),
+    half: oneOf(query, "size", ["half"]) !== null,
     fps: wholeNumber(query, "fps", 1),
     threads: wholeNumber(query, "threads", 1),
     nocache: query.has("nocache"),

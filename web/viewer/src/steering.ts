@@ -8,7 +8,7 @@ import { type Orbit, orbitOf, pointAt, poseOf, unwound } from "./camera";
 import { attachControls, type Hands } from "./controls";
 import { type Limits, limitsOf } from "./framing";
 import { padResets, padSpeed, watchGamepads } from "./gamepad";
-import { element } from "./hud";
+import { element } from "./dom";
 import { limited } from "./limits";
 import type { CameraPose, Manifest } from "./manifest";
 import { Motion } from "./motion";

@@ -9,7 +9,7 @@
  */
 import type { Request } from "./device";
 import type { CameraPose, Manifest } from "./manifest";
-import { allSizes } from "./models";
+import { allSizes, halfSizes } from "./models";
 import type { Options } from "./options";
 import type {
   FrameTimes,
@@ -160,14 +160,14 @@ export class Viewer {
     const { canvas, size } = this.surface.renew();
     const { base, dropped } = this.scene;
     const { models, envelope, start } = this.manifest;
-    const { threads, nocache, fps, verbose, timings } = this.options;
+    const { half, threads, nocache, fps, verbose, timings } = this.options;
     const message: Start = {
       kind: "start",
       canvas,
       size,
       place: { base, dropped },
       envelope,
-      models: allSizes(models),
+      models: half ? halfSizes(models) : allSizes(models),
       request: this.#request,
       truth: { camera: start, ...this.#truth },
       threads,

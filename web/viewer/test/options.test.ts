@@ -18,6 +18,7 @@ describe("parseOptions", () => {
       reference: null,
       rotate: null,
       compare: null,
+      half: false,
       fps: null,
       threads: null,
       nocache: false,

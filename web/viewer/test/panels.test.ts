@@ -114,10 +114,10 @@ describe("a comparison", () => {
   it("offers what differs from what runs", () => {
     const values = (...args: Parameters<typeof choices>): string[] =>
       choices(...args).map(({ value }) => value);
-    expect(values(BOTH, onCard, [])).toEqual(["fp32", "wasm"]);
-    expect(values(BOTH, onCpu, [])).toEqual(["fp16"]); // no card to compare with
+    expect(values(BOTH, onCard, [])).toEqual(["fp32", "half", "wasm"]);
+    expect(values(BOTH, onCpu, [])).toEqual(["fp16", "half"]); // no card to compare with
     const fox = { name: "Fox", path: "scenes/fox/" };
-    expect(values(MANIFEST, onCpu, [fox])).toEqual(["scenes/fox/"]);
+    expect(values(MANIFEST, onCpu, [fox])).toEqual(["half", "scenes/fox/"]);
   });
 
   it("labels what is seen", () => {

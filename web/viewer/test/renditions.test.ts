@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { ModelFile } from "../src/manifest";
-import { allSizes, graphFiles, type Model, reducedOf } from "../src/models";
+import { allSizes, graphFiles, halfSizes, type Model, reducedOf } from "../src/models";
 import type { Renderer } from "../src/renderer";
 import { Renditions } from "../src/renditions";
 import { contentsFrom } from "../src/runtime";
@@ -49,6 +49,8 @@ describe("a model at half its size", () => {
   it("is tried after all whole ones", () => {
     const other = { ...whole, file: "b.onnx", reduced: null };
     expect(allSizes([whole, other])).toEqual([whole, other, reduced]);
+    expect(halfSizes([whole, other])).toEqual([reduced]);
+    expect(() => halfSizes([other])).toThrow(/\?size=/);
   });
 });
 
