@@ -2,55 +2,32 @@
  * The camera by itself: what a link says of it, and how it goes round. On WebAssembly.
  */
 import assert from "node:assert/strict";
-import { after, before, beforeEach, describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 
 import { psnr } from "./pictures.mjs";
-import {
-  addressOf,
-  atRest,
-  camera,
-  drag,
-  manifest,
-  openBrowser,
-  openSite,
-  ready,
-  visible,
-} from "./site.mjs";
+import { addressOf, atRest, camera, drag, manifest, openBrowser, ready, visible } from "./site.mjs";
 import {
   apart,
   azimuth,
   between,
   change,
-  comesTo,
   elevation,
   looksDifferent,
+  magnify,
   near,
   radius,
+  steered,
 } from "./views.mjs";
 
 const { envelope, start } = manifest();
 const VIEWPORT = { width: 400, height: 300 };
 const MOST = 3 * envelope.focal[1];
 
+const visit = steered({ viewport: VIEWPORT });
 let site;
 let browser;
 let page;
-before(async () => {
-  site = await openSite();
-  browser = await openBrowser(site, "none", { viewport: VIEWPORT, hasTouch: true });
-  page = await browser.openReady("?ui=off"); // the picture alone, so that only it can change
-});
-after(async () => {
-  await browser.close();
-  await site.close();
-});
-beforeEach(async () => {
-  await page.bringToFront();
-  await page.keyboard.press("r");
-  await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).blur());
-  await comesTo(page, start);
-  await atRest(page);
-});
+before(() => ({ site, browser, page } = visit));
 
 const hash = (page) => page.evaluate(() => location.hash);
 
@@ -59,13 +36,6 @@ async function written(page) {
   await atRest(page);
   await page.waitForTimeout(400);
   return hash(page);
-}
-
-/** Magnify with the wheel at (x, y), as far as it goes. */
-async function magnify(page, x = 200, y = 150) {
-  await page.mouse.move(x, y);
-  for (let k = 0; k < 4; k++) await page.mouse.wheel(0, -600);
-  await atRest(page);
 }
 
 describe("the address", () => {

@@ -69,3 +69,13 @@ export async function launch(gpu, options = {}) {
   };
   return { context, close };
 }
+
+/** From now on `window.tasks` has the milliseconds of every task above 50 ms on the page's own thread. */
+export const watchLongTasks = (page) =>
+  page.evaluate(() => {
+    const tasks = [];
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) tasks.push(duration);
+    }).observe({ entryTypes: ["longtask"] });
+    Object.assign(window, { tasks });
+  });

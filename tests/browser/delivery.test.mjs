@@ -1,6 +1,6 @@
 /**
  * How the page reaches a visitor: small, kept for the next visit, without a network, and whatever
- * the host does to it. Faults on the way are in faults.test.mjs, threads and the policy in
+ * the host does to it. Faults on the way are in network.test.mjs, threads and the policy in
  * policy.test.mjs.
  */
 import assert from "node:assert/strict";

@@ -3,39 +3,21 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { afterEach, before, beforeEach, describe, it } from "node:test";
 
 import { enlarged } from "./pictures.mjs";
-import {
-  atRest,
-  BUNDLE,
-  camera,
-  comesToShow,
-  manifest,
-  openBrowser,
-  openSite,
-  poster,
-  ready,
-} from "./site.mjs";
+import { atRest, BUNDLE, camera, comesToShow, manifest, poster, ready, visits } from "./site.mjs";
 
 const { zipSync } = createRequire(new URL("../../web/viewer/package.json", import.meta.url))(
   "fflate",
 );
 const VIEWPORT = { width: 900, height: 500 };
 
-let site;
+const visit = visits("none", { viewport: VIEWPORT, acceptDownloads: true });
 let browser;
 let page;
-before(async () => {
-  site = await openSite();
-  browser = await openBrowser(site, "none", { viewport: VIEWPORT, acceptDownloads: true });
-});
-after(async () => {
-  await browser.close();
-  await site.close();
-});
+before(() => ({ browser } = visit));
 afterEach(async () => {
-  site.faults.clear();
   for (const page of browser.context.pages().slice(1)) await page.close();
 });
 

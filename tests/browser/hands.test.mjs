@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
-import { after, before, beforeEach, describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
 
 import { psnr } from "./pictures.mjs";
-import { atRest, camera, manifest, openBrowser, openSite, stats } from "./site.mjs";
+import { atRest, camera, manifest, openBrowser, stats } from "./site.mjs";
 import {
   apart,
   azimuth,
@@ -18,10 +18,12 @@ import {
   cut,
   elevation,
   looksDifferent,
+  magnify,
   near,
   path,
   radius,
   tap,
+  steered,
   touch,
 } from "./views.mjs";
 
@@ -34,32 +36,10 @@ const SIDE = 300; // of the picture, which is a square: from x = 50 to 350
 const MOST = 3 * envelope.focal[1];
 const [, HOME_FOCAL, CX, CY] = start.intrinsics;
 
+const visit = steered({ viewport: VIEWPORT });
 let site;
-let browser;
 let page;
-before(async () => {
-  site = await openSite();
-  browser = await openBrowser(site, "none", { viewport: VIEWPORT, hasTouch: true });
-  page = await browser.openReady("?ui=off"); // the picture alone, so that only it can change
-});
-after(async () => {
-  await browser.close();
-  await site.close();
-});
-beforeEach(async () => {
-  await page.bringToFront();
-  await page.keyboard.press("r");
-  await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).blur());
-  await comesTo(page, start);
-  await atRest(page);
-});
-
-/** Magnify with the wheel at (x, y), as far as it goes. */
-async function magnify(page, x = 200, y = 150) {
-  await page.mouse.move(x, y);
-  for (let k = 0; k < 4; k++) await page.mouse.wheel(0, -600);
-  await atRest(page);
-}
+before(() => ({ site, page } = visit));
 
 /** How large things at the pivot are drawn. */
 const size = (pose) => pose.intrinsics[1] / radius(pose);

@@ -16,7 +16,7 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { launch } from "./browser.mjs";
+import { launch, watchLongTasks } from "./browser.mjs";
 import { serve } from "./server.mjs";
 
 const DIST = fileURLToPath(new URL("../../web/viewer/dist", import.meta.url));
@@ -36,13 +36,7 @@ async function measured(backend, frames) {
   await page.goto(`${site.origin}/?backend=${backend}&ui=off&rotate=off`);
   await page.waitForFunction(() => window.pocketfield || document.querySelector("#message h2"));
   await page.evaluate(() => window.pocketfield.ready);
-  await page.evaluate(() => {
-    const tasks = [];
-    new PerformanceObserver((list) => {
-      for (const { duration } of list.getEntries()) tasks.push(duration);
-    }).observe({ entryTypes: ["longtask"] });
-    Object.assign(window, { tasks });
-  });
+  await watchLongTasks(page);
   const wall = await dragUntil(page, frames);
   const found = await page.evaluate(async () => {
     const { stats, depthAt } = window.pocketfield;

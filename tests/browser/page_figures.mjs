@@ -12,7 +12,7 @@
  */
 import path from "node:path";
 
-import { launch } from "./browser.mjs";
+import { launch, watchLongTasks } from "./browser.mjs";
 import { serve } from "./server.mjs";
 
 const [folder, only = ""] = process.argv.slice(2);
@@ -87,13 +87,7 @@ async function visit(context, query, watchTasks = false) {
     return performance.now();
   });
   if (watchTasks) {
-    await page.evaluate(() => {
-      const tasks = [];
-      new PerformanceObserver((list) => {
-        for (const { duration } of list.getEntries()) tasks.push(duration);
-      }).observe({ entryTypes: ["longtask"] });
-      Object.assign(window, { tasks });
-    });
+    await watchLongTasks(page);
   }
   const poster = await page.evaluate(() => {
     const entries = /** @type {any} */ (window).painted;

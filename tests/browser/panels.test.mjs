@@ -16,30 +16,23 @@ import {
   comesToShow,
   manifest,
   openBrowser,
-  openSite,
   poster,
   PREFIX,
   ready,
   visible,
+  visits,
 } from "./site.mjs";
 
 const { width, height } = manifest().models[0];
 const VIEWPORT = { width: 900, height: 500 };
 const WHITE = [255, 255, 255];
 
+const visit = visits("none", { viewport: VIEWPORT, acceptDownloads: true });
 let site;
 let browser;
 let page;
-before(async () => {
-  site = await openSite();
-  browser = await openBrowser(site, "none", { viewport: VIEWPORT, acceptDownloads: true });
-});
-after(async () => {
-  await browser.close();
-  await site.close();
-});
+before(() => ({ site, browser } = visit));
 afterEach(async () => {
-  site.faults.clear();
   for (const page of browser.context.pages().slice(1)) await page.close();
 });
 

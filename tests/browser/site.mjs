@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { after, afterEach, before } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { launch } from "./browser.mjs";
@@ -87,6 +88,21 @@ export function addressOf(site, query = "") {
   const address = new URL(`${site.origin}${PREFIX}${query}`);
   if (!address.searchParams.has("rotate")) address.searchParams.set("rotate", "off");
   return address.href;
+}
+
+/** A host, and a browser that has never been there (see `openBrowser`), for the tests of a file or a suite. */
+export function visits(gpu, options = {}) {
+  const visit = { site: undefined, browser: undefined, page: undefined };
+  before(async () => {
+    visit.site = await openSite();
+    visit.browser = await openBrowser(visit.site, gpu, options);
+  });
+  after(async () => {
+    await visit.browser.close();
+    await visit.site.close().catch(() => {}); // a test may have done so
+  });
+  afterEach(() => visit.site.faults.clear());
+  return visit;
 }
 
 /** Wait for the first frame; fails with the page's own message where there is none. */

@@ -1,8 +1,9 @@
 /** Where a camera is, what changed, and hands: mouse, fingers and keys through the browser's own input. */
 import assert from "node:assert/strict";
+import { before, beforeEach } from "node:test";
 
 import { psnr } from "./pictures.mjs";
-import { atRest, camera, manifest, visible } from "./site.mjs";
+import { atRest, camera, manifest, visible, visits } from "./site.mjs";
 
 const { envelope } = manifest();
 
@@ -104,4 +105,29 @@ export function cut(picture, left, top, width, height) {
     rgba.set(picture.rgba.subarray(from, from + 4 * width), 4 * y * width);
   }
   return { width, height, rgba };
+}
+
+/**
+ * A page with the picture alone, so that only it can change, on WebAssembly; before every test the
+ * camera is back at the start.
+ */
+export function steered(options) {
+  const visit = visits("none", { hasTouch: true, ...options });
+  before(async () => (visit.page = await visit.browser.openReady("?ui=off")));
+  beforeEach(async () => {
+    const { page } = visit;
+    await page.bringToFront();
+    await page.keyboard.press("r");
+    await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).blur());
+    await comesTo(page, manifest().start);
+    await atRest(page);
+  });
+  return visit;
+}
+
+/** Magnify with the wheel at (x, y), as far as it goes. */
+export async function magnify(page, x = 200, y = 150) {
+  await page.mouse.move(x, y);
+  for (let k = 0; k < 4; k++) await page.mouse.wheel(0, -600);
+  await atRest(page);
 }

@@ -5,20 +5,9 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import path from "node:path";
-import { after, afterEach, before } from "node:test";
 
 import { fromBytes, psnr } from "./pictures.mjs";
-import {
-  BUNDLE,
-  DIST,
-  drawReference,
-  manifest,
-  openBrowser,
-  openSite,
-  PREFIX,
-  PSNR,
-  reference,
-} from "./site.mjs";
+import { BUNDLE, DIST, drawReference, manifest, PREFIX, PSNR, reference, visits } from "./site.mjs";
 
 /** The model that WebAssembly takes, and its address. */
 export const model = manifest().models.find(({ precision }) => precision === "fp32");
@@ -30,21 +19,9 @@ export const runtime = readdirSync(path.join(DIST, "assets")).find((name) =>
 );
 export const RUNTIME = `${PREFIX}assets/${runtime}`;
 
-/** A host, and a browser that has never been there, for the tests of a suite. */
-export function freshVisitor(options = {}, gpu = "none") {
-  const visitor = { site: undefined, browser: undefined };
-  before(async () => {
-    visitor.site = await openSite();
-    const given = { serviceWorkers: "allow", ...options };
-    visitor.browser = await openBrowser(visitor.site, gpu, given);
-  });
-  after(async () => {
-    await visitor.browser.close();
-    await visitor.site.close().catch(() => {}); // a test may have done so
-  });
-  afterEach(() => visitor.site.faults.clear());
-  return visitor;
-}
+/** As `visits`, with a service worker. */
+export const freshVisitor = (options = {}, gpu = "none") =>
+  visits(gpu, { serviceWorkers: "allow", ...options });
 
 /** The browser forgets all that it keeps of the page's host; the page is closed. */
 export async function forget(page) {
