@@ -2,7 +2,7 @@
  * The camera by itself: what a link says of it, and how it goes round. On WebAssembly.
  */
 import assert from "node:assert/strict";
-import { before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 
 import { psnr } from "./pictures.mjs";
 import { addressOf, atRest, camera, drag, manifest, openBrowser, ready, visible } from "./site.mjs";
@@ -23,11 +23,10 @@ const { envelope, start } = manifest();
 const VIEWPORT = { width: 400, height: 300 };
 const MOST = 3 * envelope.focal[1];
 
-const visit = steered({ viewport: VIEWPORT });
 let site;
 let browser;
 let page;
-before(() => ({ site, browser, page } = visit));
+steered({ viewport: VIEWPORT }, (visit) => ({ site, browser, page } = visit));
 
 const hash = (page) => page.evaluate(() => location.hash);
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { afterEach, before, beforeEach, describe, it } from "node:test";
+import { afterEach, beforeEach, describe, it } from "node:test";
 
 import { enlarged } from "./pictures.mjs";
 import { atRest, BUNDLE, camera, comesToShow, manifest, poster, ready, visits } from "./site.mjs";
@@ -13,10 +13,10 @@ const { zipSync } = createRequire(new URL("../../web/viewer/package.json", impor
 );
 const VIEWPORT = { width: 900, height: 500 };
 
-const visit = visits("none", { viewport: VIEWPORT, acceptDownloads: true });
 let browser;
 let page;
-before(() => ({ browser } = visit));
+const options = { viewport: VIEWPORT, acceptDownloads: true };
+visits("none", options, async (visit) => void ({ browser } = visit));
 afterEach(async () => {
   for (const page of browser.context.pages().slice(1)) await page.close();
 });

@@ -36,10 +36,9 @@ const SIDE = 300; // of the picture, which is a square: from x = 50 to 350
 const MOST = 3 * envelope.focal[1];
 const [, HOME_FOCAL, CX, CY] = start.intrinsics;
 
-const visit = steered({ viewport: VIEWPORT });
 let site;
 let page;
-before(() => ({ site, page } = visit));
+steered({ viewport: VIEWPORT }, (visit) => ({ site, page } = visit));
 
 /** How large things at the pivot are drawn. */
 const size = (pose) => pose.intrinsics[1] / radius(pose);

@@ -27,11 +27,11 @@ const { width, height } = manifest().models[0];
 const VIEWPORT = { width: 900, height: 500 };
 const WHITE = [255, 255, 255];
 
-const visit = visits("none", { viewport: VIEWPORT, acceptDownloads: true });
 let site;
 let browser;
 let page;
-before(() => ({ site, browser } = visit));
+const options = { viewport: VIEWPORT, acceptDownloads: true };
+visits("none", options, async (visit) => void ({ site, browser } = visit));
 afterEach(async () => {
   for (const page of browser.context.pages().slice(1)) await page.close();
 });

@@ -90,12 +90,16 @@ export function addressOf(site, query = "") {
   return address.href;
 }
 
-/** A host, and a browser that has never been there (see `openBrowser`), for the tests of a file or a suite. */
-export function visits(gpu, options = {}) {
+/**
+ * A host, and a browser that has never been there (see `openBrowser`), for the tests of a file or a suite; `opened`
+ * hears of them before the first test. (One hook does it all: a file's own hooks may begin before an earlier one ends.)
+ */
+export function visits(gpu, options = {}, opened = async (_visit) => {}) {
   const visit = { site: undefined, browser: undefined, page: undefined };
   before(async () => {
     visit.site = await openSite();
     visit.browser = await openBrowser(visit.site, gpu, options);
+    await opened(visit);
   });
   after(async () => {
     await visit.browser.close();

@@ -1,6 +1,6 @@
 /** Where a camera is, what changed, and hands: mouse, fingers and keys through the browser's own input. */
 import assert from "node:assert/strict";
-import { before, beforeEach } from "node:test";
+import { beforeEach } from "node:test";
 
 import { psnr } from "./pictures.mjs";
 import { atRest, camera, manifest, visible, visits } from "./site.mjs";
@@ -109,11 +109,13 @@ export function cut(picture, left, top, width, height) {
 
 /**
  * A page with the picture alone, so that only it can change, on WebAssembly; before every test the
- * camera is back at the start.
+ * camera is back at the start. `opened` hears of them.
  */
-export function steered(options) {
-  const visit = visits("none", { hasTouch: true, ...options });
-  before(async () => (visit.page = await visit.browser.openReady("?ui=off")));
+export function steered(options, opened) {
+  const visit = visits("none", { hasTouch: true, ...options }, async (visit) => {
+    visit.page = await visit.browser.openReady("?ui=off");
+    opened(visit);
+  });
   beforeEach(async () => {
     const { page } = visit;
     await page.bringToFront();
@@ -122,7 +124,6 @@ export function steered(options) {
     await comesTo(page, manifest().start);
     await atRest(page);
   });
-  return visit;
 }
 
 /** Magnify with the wheel at (x, y), as far as it goes. */

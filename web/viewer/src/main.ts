@@ -17,6 +17,7 @@ import { attachEmbed, guardWheel } from "./embed";
 import { linkBack, loadGallery, showGallery } from "./gallery";
 import { Hud } from "./hud";
 import { Messages } from "./message";
+import { halfSizes } from "./models";
 import { isolate, keepOffline } from "./offline";
 import { askedPose, type Options, parseOptions } from "./options";
 import { loadScene, type Scene } from "./scene";
@@ -75,6 +76,7 @@ async function sceneOrGallery({ scene }: Options): Promise<Scene | null> {
 /** Show `scene` in place of the last one. */
 function show(scene: Scene, options: Options): void {
   const asked = askedPose(options, scene.manifest);
+  if (options.half) halfSizes(scene.manifest.models); // throws before anything is begun
   tools.close();
   session?.close();
   messages.clear();

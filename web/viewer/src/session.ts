@@ -13,6 +13,7 @@ import type { Hud } from "./hud";
 import { type Section, sections } from "./info";
 import type { CameraPose, Manifest } from "./manifest";
 import type { Messages } from "./message";
+import { halfSizes } from "./models";
 import type { Options } from "./options";
 import type { FrameTimes, Look, Picture, Running } from "./protocol";
 import { addressOf, loadScene, type Scene } from "./scene";
@@ -192,6 +193,7 @@ export class Session {
       if (turn !== this.#comparisons) return; // meanwhile somebody has chosen another
       checkProportions(this.scene, scene);
       const options = optionsFor(other, this.options);
+      if (options.half) halfSizes(scene.manifest.models); // throws before anything is begun
       const note = (text: string): void => this.messages.note(text);
       const first = { ...this.scene, running: this.running };
       this.#comparison = new Comparison(scene, options, first, failed, note);
