@@ -12,18 +12,24 @@ describe("?threads", () => {
   const isolated = (page) => page.evaluate(() => crossOriginIsolated);
   const note = (page) => page.locator('#message[data-kind="note"]').innerText();
 
+  /** A page with two threads, and how often it has been loaded. */
+  async function openCounted({ site, browser }) {
+    const page = await browser.context.newPage();
+    let count = 0;
+    page.on("domcontentloaded", () => count++);
+    await page.goto(`${site.origin}${PREFIX}?ui=off&threads=2`);
+    return { page, loads: () => count };
+  }
+
   describe("on a host without headers", () => {
     const visitor = freshVisitor();
 
     it("reloads once, isolated by the service worker, and draws with that many threads", async () => {
-      const page = await visitor.browser.context.newPage();
-      let loads = 0;
-      page.on("domcontentloaded", () => loads++);
-      await page.goto(`${visitor.site.origin}${PREFIX}?ui=off&threads=2`);
+      const { page, loads } = await openCounted(visitor);
       await page.waitForFunction(() => crossOriginIsolated).catch(() => {});
       await ready(page);
       assert.equal(await isolated(page), true);
-      assert.equal(loads, 2);
+      assert.equal(loads(), 2);
       assert.equal((await stats(page)).backend, "wasm");
       await drawsAsTorch(page);
       assert.equal(page.workers().length, 2); // the drawing worker, and a thread of ONNX Runtime's
@@ -31,13 +37,10 @@ describe("?threads", () => {
     });
 
     it("does so at once the next time", async () => {
-      const page = await visitor.browser.context.newPage();
-      let loads = 0;
-      page.on("domcontentloaded", () => loads++);
-      await page.goto(`${visitor.site.origin}${PREFIX}?ui=off&threads=2`);
+      const { page, loads } = await openCounted(visitor);
       await ready(page);
       assert.equal(await isolated(page), true);
-      assert.equal(loads, 1);
+      assert.equal(loads(), 1);
       await page.close();
     });
 
@@ -84,13 +87,10 @@ describe("?threads", () => {
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Embedder-Policy": "require-corp",
       };
-      const page = await visitor.browser.context.newPage();
-      let loads = 0;
-      page.on("domcontentloaded", () => loads++);
-      await page.goto(`${visitor.site.origin}${PREFIX}?ui=off&threads=2`);
+      const { page, loads } = await openCounted(visitor);
       await ready(page);
       assert.equal(await isolated(page), true);
-      assert.equal(loads, 1);
+      assert.equal(loads(), 1);
       await drawsAsTorch(page);
       await page.close();
     });

@@ -6,6 +6,7 @@
 import { measure, USUAL } from "./bench";
 import { type BenchReport, markdown } from "./bench_report";
 import { made } from "./dom";
+import { gflopOf } from "./info";
 import type { Session } from "./session";
 import { copied } from "./share";
 
@@ -48,7 +49,7 @@ function reportOf(session: Session, measured: Awaited<ReturnType<typeof measure>
     form,
     width,
     height,
-    gflop: form === "split" ? (model.split?.gflop ?? model.gflop) : model.gflop,
+    gflop: gflopOf(running),
     ...measured,
     heap: heap === undefined ? null : heap.usedJSHeapSize / 1e6, // Chromium only
   };

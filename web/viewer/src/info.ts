@@ -27,6 +27,10 @@ export function modelBytes({ model, form, backend }: Running): number {
   return filesToRun(model, form, backend).reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
+/** Floating-point operations of a frame in the form that runs, in 10^9. */
+export const gflopOf = ({ model, form }: Running): number =>
+  form === "split" ? (model.split?.gflop ?? model.gflop) : model.gflop;
+
 /** The panel's sections, of which those without rows are left out. */
 export function sections(
   manifest: Manifest,
@@ -53,14 +57,13 @@ const PARTS: Readonly<Record<string, string>> = {
 };
 
 function modelRows(running: Running): Row[] {
-  const { model, form } = running;
-  const gflop = form === "split" ? (model.split?.gflop ?? model.gflop) : model.gflop;
+  const { model } = running;
   return [
     ["Student", model.student],
     ["Parameters", model.parameters.toLocaleString("en")],
     ["Download", `${megabytesText(modelBytes(running))}, ${model.precision}`],
     ["Picture", `${model.width} × ${model.height}`],
-    ["Work", `${gflop.toPrecision(3)} GFLOP a frame`],
+    ["Work", `${gflopOf(running).toPrecision(3)} GFLOP a frame`],
   ];
 }
 
