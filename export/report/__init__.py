@@ -1,0 +1,1 @@
+"""What a comparison found, as one HTML file without a server and as CSV."""
