@@ -3,8 +3,8 @@
 import streamlit as st
 
 from export.compare.records import ViewRecord
-from web.panel.pictures import KINDS, TRUTH, Source, pane, references, sources
 from web.panel.panes import MOST, panes
+from web.panel.pictures import KINDS, TRUTH, Source, pane, references, sources
 from web.panel.selection import Selection
 
 MIXED = "Mixed"

@@ -8,7 +8,6 @@ import streamlit as st
 
 from export.runs import Run
 from export.serve import open_server
-from web.panel import notices
 
 
 def offer(run: Run) -> None:
