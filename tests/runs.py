@@ -70,7 +70,7 @@ ODD = Shape(width=40, height=28, off_centre=(0.07, -0.05))
 """Wide pictures whose principal point is off their centre."""
 
 
-def write_run(folder: Path, shape: Shape = Shape(), *, bundle: bool = True) -> Path:  # noqa: B008
+def write_run(folder: Path, shape: Shape = Shape(), *, bundle: bool = True) -> Path:
     """Write a whole run of `shape` into `folder` and return it."""
     write_pictures(folder / SCENE, shape)
     train_teacher(DataConfig(folder / SCENE), TEACHER, folder / "teacher")
@@ -106,7 +106,7 @@ def written_once(folder: Path, shape: Shape) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return folder if folder.is_dir() else write_run(folder, shape)
+        return folder if (folder / "stages.jsonl").is_file() else write_run(folder, shape)
 
 
 def copied(run: Path, folder: Path) -> Path:
