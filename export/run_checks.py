@@ -312,4 +312,4 @@ def _fetch(data: Path) -> tuple[str, str]:
 
 def quoted(*paths: Path | str) -> str:
     """`paths` as words of a shell's command line."""
-    return " ".join(path if path == "…" else shlex.quote(str(path)) for path in paths)
+    return " ".join("…" if path == "…" else shlex.quote(str(path)) for path in paths)
