@@ -57,7 +57,7 @@ def known(selection: Selection) -> Known:
 @lru_cache(maxsize=32)
 def _read(run: Run, split: str, background: str, stamp: tuple[str, int]) -> list[ViewRecord]:
     """Records of `run`; `stamp` changes with what its comparison has written."""
-    from export.compare.batch import cached_records
+    from export.compare.cache import cached_records
 
     compared = cached_records(run, split, background)
     names = {record.name for record in compared}

@@ -8,7 +8,6 @@ from web.panel.pictures import KINDS, TRUTH, Source, pane, references, sources
 from web.panel.selection import Selection
 
 MIXED = "Mixed"
-SIDE_BY_SIDE = "side by side"
 _PREFERRED = ("teacher", "student", "onnx fp16", "onnx fp32")
 _MIXTURE = ("Picture", "Picture", "Error", "FLIP")
 
@@ -19,7 +18,7 @@ def show(records: dict[str, ViewRecord], selection: Selection) -> None:
     if not offered:
         st.info("There is no picture of this view yet.")
         return
-    kind_at, reference_at, slider_at = st.columns([6, 2, 3], vertical_alignment="bottom")
+    kind_at, reference_at = st.columns([5, 2], vertical_alignment="bottom")
     kind = kind_at.segmented_control(
         "Show", (*KINDS, MIXED), default=KINDS[0], key="kind", required=True
     )
@@ -29,14 +28,8 @@ def show(records: dict[str, ViewRecord], selection: Selection) -> None:
     )
     choices = _mixed(records, offered) if kind == MIXED else _alike(offered, str(kind), records)
     shown = [pane(records, source, kind, str(reference)) for source, kind in choices]
-    pairs = {
-        f"{a.title} | {b.title}": (i, j)
-        for j, b in enumerate(shown)
-        for i, a in enumerate(shown[:j])
-    }
-    slider = slider_at.selectbox("Layout", [SIDE_BY_SIDE, *pairs], key="layout")
     if shown:
-        panes(shown, key="compare", slider=pairs.get(slider), background=None)
+        panes(shown, key="compare", background=selection.background)
 
 
 def _alike(

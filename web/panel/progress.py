@@ -40,7 +40,7 @@ def _worth_drawing(job: Job, state: str, done: int) -> bool:
 def _text(job: Job) -> str:
     if job.state == "waiting" or job.total == 0:
         return f"{notices.plain(job.run.name)}: opening models"
-    return f"{notices.plain(job.run.name)}: comparing view {job.done + 1} of {job.total}, {notices.plain(job.view)}"
+    return f"{notices.plain(job.run.name)}: {job.done} of {job.total} views compared"
 
 
 def _failed(job: Job) -> None:

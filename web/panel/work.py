@@ -136,6 +136,8 @@ class Opened:
 
     contenders: "Contenders | None" = None
     problem: UserError | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while they render: one picture at a time."""
 
     @property
     def ready(self) -> bool:
