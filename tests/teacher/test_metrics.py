@@ -56,7 +56,7 @@ def test_flip_is_zero_for_equal_images_and_grows_with_noise() -> None:
 def test_lpips_is_not_available_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(lpips.WEIGHTS_VARIABLE, raising=False)
     lpips.load_lpips.cache_clear()
-    assert metrics.lpips(IMAGE, IMAGE) == "n/a"
+    assert metrics.lpips(IMAGE, IMAGE) == "n/a (no weights: $POCKETFIELD_LPIPS_WEIGHTS)"
 
 
 def test_lpips_names_a_file_that_is_not_alexnet(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
