@@ -10,7 +10,7 @@ progress.json          steps done, seconds, whether the run is complete
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from teacher.config import with_defaults
 from teacher.errors import UserError
 from teacher.files import replacing, write_json
+
+_NO_KINDS: Mapping[str, type] = {}
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
@@ -94,11 +97,18 @@ class Log:
             file.write(json.dumps(row) + "\n")
 
 
-def claim_run(folder: Path, config: Any) -> None:
-    """Make `folder` the run of `config` (plain JSON); refuse it if it belongs to another configuration."""
-    path = folder / "config.json"
+def claim_run(
+    folder: Path, config: Any, kinds: Mapping[str, type] = _NO_KINDS, file: str = "config.json"
+) -> None:
+    """Make `folder` the run of `config` (plain JSON, written to `file`); refuse it if it belongs to another one.
+
+    What an older `file` does not say yet of its parts `kinds` (dataclasses, by their keys) counts as their defaults.
+    """
+    path = folder / file
     if path.exists():
         existing = json.loads(path.read_text())
+        for key in kinds.keys() & existing.keys():
+            existing[key] = with_defaults(kinds[key], existing[key], f"{path}: {key}")
         if existing != config:
             changed = sorted(_differences(existing, config))
             raise UserError(

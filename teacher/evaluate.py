@@ -35,6 +35,7 @@ from teacher.presets import DataConfig
 from teacher.pseudo.envelope import fit_envelope
 from teacher.pseudo.view import View
 from teacher.scene import Frame, composite_over, premultiply
+from teacher.selection import JUDGES
 
 BACKGROUNDS = {"white": 1.0, "black": 0.0}
 _SHEET_ROWS = 6
@@ -75,7 +76,7 @@ def evaluate(
         "width": camera.width,
         "height": camera.height,
         "cameras": "given" if teacher.variant.corrections.exact else "aligned with the corrected",
-        **_training(run),
+        **_training(run, teacher),
         "mean": average([row["metrics"] for row in rows]),
         "seconds_per_view": sum(row["seconds"] for row in rows) / len(rows),
         "threads": torch.get_num_threads(),
@@ -100,10 +101,17 @@ def _evaluate_frame(
     return row, [truth, image, _grey(view.depth)]
 
 
-def _training(run: Path) -> dict[str, Any]:
-    """Steps and seconds that the evaluated weights were trained for."""
+def _training(run: Path, teacher: Teacher) -> dict[str, Any]:
+    """Steps and seconds that the evaluated weights were trained for, and how they were chosen if not for being last."""
     rows = Log(run / "log.jsonl").rows()
-    return {"step": rows[-1]["step"], "training_seconds": rows[-1]["seconds"]} if rows else {}
+    if not rows:
+        return {}
+    best = read_json(run / "progress.json", "a training's progress", "train again").get("best")
+    if best is None:
+        return {"step": rows[-1]["step"], "training_seconds": rows[-1]["seconds"]}
+    judges = [camera.name for camera in teacher.scene.cameras[JUDGES]]
+    chosen = {"kept": "best", "psnr_of_judges": best["psnr"], "judges": judges}
+    return {"step": best["step"], "training_seconds": best["seconds"], "chosen": chosen}
 
 
 def _grey(depth: torch.Tensor) -> torch.Tensor:
