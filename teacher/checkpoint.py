@@ -97,28 +97,34 @@ class Log:
             file.write(json.dumps(row) + "\n")
 
 
-def claim_run(
-    folder: Path, config: Any, kinds: Mapping[str, type] = _NO_KINDS, file: str = "config.json"
-) -> None:
-    """Make `folder` the run of `config` (plain JSON, written to `file`); refuse it if it belongs to another one.
+def claim_run(folder: Path, config: Any, kinds: Mapping[str, type] = _NO_KINDS) -> None:
+    """Make `folder` the run of `config` (plain JSON); refuse it if it belongs to another configuration."""
+    if not check_claim(folder / "config.json", config, kinds):
+        write_json(folder / "config.json", config)
 
-    What an older `file` does not say yet of its parts `kinds` (dataclasses, by their keys) counts as their defaults.
+
+def check_claim(path: Path, config: Any, kinds: Mapping[str, type] = _NO_KINDS) -> bool:
+    """Whether `path` exists; it must then hold `config` (plain JSON).
+
+    What an older file does not say yet of its parts `kinds` (dataclasses, by their keys) counts as their defaults.
+
+    Raises:
+        UserError: it holds another configuration; names what differs.
     """
-    path = folder / file
-    if path.exists():
-        existing = json.loads(path.read_text())
-        for key in kinds.keys() & existing.keys():
-            existing[key] = with_defaults(kinds[key], existing[key], f"{path}: {key}")
-        if existing != config:
-            changed = sorted(_differences(existing, config))
-            raise UserError(
-                f"run folder {folder}",
-                f"a run with other settings ({', '.join(changed[:5])})",
-                "the same settings, to resume it",
-                "choose another --output, or delete the folder to start anew",
-            )
-        return
-    write_json(path, config)
+    if not path.exists():
+        return False
+    existing = json.loads(path.read_text())
+    for key in kinds.keys() & existing.keys():
+        existing[key] = with_defaults(kinds[key], existing[key], f"{path}: {key}")
+    if existing != config:
+        changed = sorted(_differences(existing, config))
+        raise UserError(
+            f"run folder {path.parent}",
+            f"a run with other settings ({', '.join(changed[:5])})",
+            "the same settings, to resume it",
+            "choose another --output, or delete the folder to start anew",
+        )
+    return True
 
 
 def is_complete(folder: Path) -> bool:

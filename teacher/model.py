@@ -133,12 +133,12 @@ class Teacher:
             return self.variant.render_view(self.variant.corrections.aligned(frame.camera))
         return self.variant.render_frame(frame.camera, number)
 
-    def psnrs(self, frames: Sequence[Frame]) -> list[float]:
-        """PSNR of each of `frames`, on white where it is transparent."""
+    def psnrs(self, frames: Sequence[Frame], background: float = WHITE) -> list[float]:
+        """PSNR of each of `frames`, on `background` where it is transparent."""
         values = []
         for frame in frames:
-            truth = composite_over(premultiply(frame.picture.rgba()), WHITE)
-            values.append(psnr(composite_over(self.photograph(frame).rgba, WHITE), truth))
+            truth = composite_over(premultiply(frame.picture.rgba()), background)
+            values.append(psnr(composite_over(self.photograph(frame).rgba, background), truth))
         return values
 
     def save(self, folder: Path) -> None:

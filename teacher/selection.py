@@ -30,11 +30,14 @@ class Best:
     step: int
     seconds: float
     """Of training, until then."""
+    judges: list[str]
+    """Names of the views that said so."""
     weights: dict[str, Tensor]
 
     def numbers(self) -> dict[str, Any]:
         """All but the weights, as JSON."""
-        return {"psnr": self.psnr, "step": self.step, "seconds": round(self.seconds, 2)}
+        seconds = round(self.seconds, 2)
+        return {"psnr": self.psnr, "step": self.step, "seconds": seconds, "judges": self.judges}
 
 
 def with_judges(scene: Scene) -> Scene:
@@ -54,7 +57,7 @@ def with_judges(scene: Scene) -> Scene:
 
 
 def without(scene: Scene, judges: Sequence[str]) -> Scene:
-    """`scene` whose test views named in `judges` are those that choose: what a run that kept its best was told apart."""
+    """`scene` whose test views named in `judges` are those that choose: as a run that kept its best had them."""
     if JUDGES in scene.splits or not judges:
         return scene
     names, test = set(judges), scene.splits["test"]

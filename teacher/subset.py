@@ -66,7 +66,7 @@ CHOICES: dict[Choice, Callable[[int, int], list[int]]] = {
 
 
 def read_amount(text: str) -> int | Fraction:
-    """A number of pictures ("12"), or a share of them ("25%") as a fraction of 1; raises UserError for anything else."""
+    """A number of pictures ("12"), or a share of them ("25%") as a fraction of 1; else raises UserError."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%|(\d+)", text.strip())
     if found:
         share, number = found.groups()

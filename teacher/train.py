@@ -6,6 +6,7 @@ shows progress. Ctrl-C and SIGTERM end training after a step, on all processes a
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from teacher.machine import Machine
 from teacher.model import as_described, describe_scene, read_description
 from teacher.parallel import World, joined
 from teacher.presets import DataConfig, TrainConfig
-from teacher.scene import Scene
+from teacher.scene import Frame, Scene
 from teacher.selection import JUDGES, spread, with_judges
 from teacher.trainer import Trainer
 
 _ANY_MACHINE = Machine()
-_KINDS = {"data": DataConfig, "train": TrainConfig}
+KINDS = {"data": DataConfig, "train": TrainConfig}
+"""The parts of a run folder's config.json."""
 
 
 def train(
@@ -41,14 +43,14 @@ def train(
         settings = to_plain({"data": data, "train": config})
         if world.agree(checkpoint.is_complete(output)):
             if world.first:
-                checkpoint.claim_run(output, settings, _KINDS)
+                checkpoint.claim_run(output, settings, KINDS)
                 print(f"{output}: already trained")
             return
         trainer = Trainer(_scene(data, config, output), config, device, world)
         world.wait()  # the others may look for files of an earlier run until here
         log = checkpoint.Log(output / "log.jsonl")
         if world.first:
-            checkpoint.claim_run(output, settings, _KINDS)
+            checkpoint.claim_run(output, settings, KINDS)
             write_json(output / "scene.json", to_plain(describe_scene(trainer.scene)))
             _resume(trainer, output, log)
         trainer.align()
@@ -113,17 +115,17 @@ def _standing(trainer: Trainer) -> dict[str, Any]:
 
 
 def _measure(trainer: Trainer) -> dict[str, float]:
-    """PSNR on a few held-out views, for the log; those that choose weights are asked where the best are kept."""
-    if trainer.config.keep == "last":
-        return {"test_psnr": _psnr(trainer, "test")}
-    judged = _psnr(trainer, JUDGES)
-    trainer.judge(judged)
-    return {f"{JUDGES}_psnr": judged}
-
-
-def _psnr(trainer: Trainer, split: str) -> float:
-    """PSNR on a few views of `split` over white, a part of them on each process (not counted as training time)."""
+    """PSNR on a few held-out views, for the log; where the best weights are kept, these views choose them."""
+    split = JUDGES if trainer.config.keep == "best" else "test"
     frames = spread(trainer.scene.splits[split], trainer.config.eval_views)
+    psnr = _psnr(trainer, frames)
+    if trainer.config.keep == "best":
+        trainer.judge(psnr, [frame.name for frame in frames])
+    return {f"{split}_psnr": psnr}
+
+
+def _psnr(trainer: Trainer, frames: Sequence[Frame]) -> float:
+    """Mean PSNR of `frames` over white, a part of them on each process (not counted as training time)."""
     values = trainer.world.gather(trainer.teacher().psnrs(trainer.world.shard(frames)))
     return sum(values) / len(values)
 

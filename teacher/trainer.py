@@ -36,6 +36,11 @@ READ_EVERY = 16
 _ALONE = World()
 
 
+def last_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The averaged weights of the step that `Trainer.state` gave these tensors at, whichever are kept."""
+    return checkpoint.under("variant.", state) | checkpoint.under("optimiser.average.", state)
+
+
 class Trainer:
     """See the module's docstring. `world` are the processes that train together."""
 
@@ -129,11 +134,11 @@ class Trainer:
         """The model to leave behind: the best so far, where that is wanted and one was measured."""
         return self._teacher_of(self._averaged() if self.best is None else self.best.weights)
 
-    def judge(self, psnr: float) -> None:
-        """Keep the weights of now if `psnr`, what the judges say of them, is the best so far."""
+    def judge(self, psnr: float, judges: list[str]) -> None:
+        """Keep the weights of now if `psnr`, on the views named `judges`, is the best so far."""
         if self.best is None or psnr > self.best.psnr:
             weights = {name: tensor.clone() for name, tensor in self._averaged().items()}
-            self.best = Best(psnr, self.step, self.seconds, weights)
+            self.best = Best(psnr, self.step, self.seconds, judges, weights)
 
     def _averaged(self) -> dict[str, Tensor]:
         return self.variant.state_dict() | self.optimiser.averaged()
