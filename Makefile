@@ -28,7 +28,7 @@ SHELL := bash
 export OMP_WAIT_POLICY ?= passive
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo teacher student export web publish serve summary test lint types test-python test-viewer test-browser \
+.PHONY: demo teacher student export web publish serve summary report test lint types test-python test-viewer test-browser \
         test-cuda bench bench-student bench-cuda bench-viewer browser figure clean help
 
 help:
@@ -100,6 +100,14 @@ serve:
 
 summary: $(RUN)/site/index.html
 	$(BIN)/python -m export summary --run $(RUN)
+
+# Truth, teacher, student and exports side by side, in one file to send; more runs: REPORT_ARGS="runs/other".
+REPORT_ARGS ?=
+
+$(RUN)/report.html: $(RUN)/bundle/manifest.json | .venv/.installed
+	$(BIN)/python -m export report $(RUN) --output $@ $(REPORT_ARGS)
+
+report: $(RUN)/report.html
 
 demo: summary
 	@if [ "$(SERVE)" = 1 ]; then $(MAKE) --no-print-directory serve; fi
