@@ -15,6 +15,11 @@ ICON = Path(__file__).parents[1] / "viewer" / "public" / "icon.svg"
 TABS = {
     "Compare": "web.panel.compare_tab",
     "Free camera": "web.panel.camera_tab",
+    "Metrics": "web.panel.metrics_tab",
+    "Training": "web.panel.training_tab",
+    "Trade-off": "web.panel.tradeoff_tab",
+    "Sweeps": "web.panel.sweeps_tab",
+    "Report": "web.panel.report_tab",
 }
 """Modules with `show(selection)`, imported when their tab is first opened."""
 
