@@ -47,28 +47,36 @@ def points(
     *,
     label: str = "",
     log_x: bool = False,
+    least_span: float = 0.0,
     alt_text: str,
 ) -> None:
-    """A dot for each row, with the field `label` written beside it."""
+    """A dot for each row, with the field `label` written beside it; the y axis spans `least_span` at least."""
+    x_scale = alt.Scale(type="log", nice=False, padding=40) if log_x else alt.Scale(zero=False)
     base = alt.Chart(pd.DataFrame(rows)).encode(
-        alt.X(
-            _field(x),
+        alt.X(_field(x), type="quantitative", title=x, scale=x_scale),
+        alt.Y(
+            _field(y),
             type="quantitative",
-            title=x,
-            scale=alt.Scale(type="log", nice=False, padding=30)
-            if log_x
-            else alt.Scale(zero=False, padding=20),
+            title=y,
+            scale=_scale([row[y] for row in rows], least_span),
         ),
-        alt.Y(_field(y), type="quantitative", title=y, scale=alt.Scale(zero=False, padding=20)),
         alt.Color(_field(colour), type="nominal", title=None, legend=_LEGEND),
         tooltip=_tooltip(rows),
     )
     chart: Any = base.mark_point(size=90, filled=True, opacity=0.85)
-    if label:
-        chart = chart + base.mark_text(align="left", dx=9, dy=-7).encode(
-            text=alt.Text(_field(label), type="nominal")
-        )
+    if label:  # those of one colour above their dots, those of the next below: forms of one model lie close
+        for number, name in enumerate(dict.fromkeys(row[colour] for row in rows)):
+            text = base.transform_filter(alt.FieldEqualPredicate(name, field=_field(colour)))
+            mark = text.mark_text(align="left", dx=8, dy=14 if number % 2 else -9)
+            chart = chart + mark.encode(text=alt.Text(_field(label), type="nominal"))
     st.altair_chart(chart.properties(height=HEIGHT).interactive(), width="stretch", alt=alt_text)
+
+
+def _scale(values: Sequence[float], least_span: float) -> alt.Scale:
+    """Around `values`, with room for dots at the edges."""
+    low, high = min(values), max(values)
+    missing = max(0.0, least_span - (high - low)) / 2
+    return alt.Scale(domain=[low - missing, high + missing], padding=20, nice=False)
 
 
 _LEGEND = alt.Legend(orient="top", labelLimit=400, columns=4, symbolType="circle")

@@ -39,8 +39,9 @@ def _show_means(records: list[ViewRecord], table: list[Mean]) -> None:
     first = records[0]
     st.subheader("Means over views", anchor=False)
     rows = []
+    there = [m for m in METRICS if any(_number(mean.scores.get(m)) is not None for mean in table)]
     for mean in table:
-        figures = {tables.heading(m): _number(mean.scores.get(m)) for m in METRICS}
+        figures = {tables.heading(m): _number(mean.scores.get(m)) for m in there}
         row = {"run": mean.run, "model": mean.model, "against": mean.reference, "views": mean.views}
         rows.append({**row, **figures, "± PSNR": mean.deviation})
     st.dataframe(rows, hide_index=True, column_config=_columns(), alt="Means over views")

@@ -24,9 +24,16 @@ TABS = {
 """Modules with `show(selection)`, imported when their tab is first opened."""
 
 
+_STYLE = """<style>
+.stMainBlockContainer { padding-inline: clamp(1rem, 3vw, 3rem); }
+.stSidebar .stHeading { margin-top: -2.5rem; }
+</style>"""
+
+
 def main(arguments: Sequence[str]) -> None:
     """Draw the page; Streamlit calls this again after everything a visitor does."""
     st.set_page_config("Pocketfield", str(ICON), layout="wide")
+    st.html(_STYLE)
     root = _runs_folder(arguments)
     selection = sidebar.choose(root)
     if selection is None:

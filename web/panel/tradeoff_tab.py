@@ -54,16 +54,23 @@ def _draw(points: list[ExportPoint], cost: str) -> None:
             COSTS[cost]: getattr(p, cost),
             quality: p.psnr,
             "form": f"{p.run}: {p.form}",
-            "model": p.model,
+            "model": p.model.removeprefix("onnx "),
         }
         for p in points
     ]
     if not rows:
         st.info("The number of operations is not known of these.")
         return
-    text = f"PSNR against {COSTS[cost]}"
+    text = f"{quality} by {COSTS[cost]}"
     charts.points(
-        rows, COSTS[cost], quality, "form", label="model", log_x=cost == "megabytes", alt_text=text
+        rows,
+        COSTS[cost],
+        quality,
+        "form",
+        label="model",
+        log_x=cost == "megabytes",
+        least_span=2.0,
+        alt_text=text,
     )
 
 
