@@ -169,11 +169,14 @@ export class App {
   #zoom(factor, at, plain) {
     if (plain && this.#steers) {
       const reach = /** @type {PanesData} */ (this.#data).reach;
-      return this.#steer(nearer(/** @type {Orbit} */ (this.#goal), factor, reach));
+      this.#steer(nearer(/** @type {Orbit} */ (this.#goal), factor, reach));
+      return true;
     }
+    const before = this.#view;
     const [picture, frame] = [this.#board.picture, this.#board.frame];
     const point = at ?? { x: frame.width / 2, y: frame.height / 2 };
-    this.#set(() => (this.#view = zoomedAt(this.#view, factor, point, picture, frame)));
+    this.#set(() => (this.#view = zoomedAt(before, factor, point, picture, frame)));
+    return this.#view.zoom !== before.zoom;
   }
 
   /** @param {number} dx @param {number} dy @param {boolean} moves */
@@ -277,7 +280,7 @@ export class App {
       split: this.#split,
       side: this.#side,
       view: this.#view,
-      cross: this.#cross,
+      cross: this.#held && this.#steers ? null : this.#cross,
       pictures: this.#pictures,
       film: this.#film,
       turns: this.#courier === null ? null : this.#turns,

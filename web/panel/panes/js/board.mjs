@@ -18,7 +18,7 @@ import { pixelAt, placed, under } from "./view.mjs";
 
 const TALL = 0.8; // of the window: panes are not higher
 
-/** @typedef {Omit<Deeds, "zoom"> & Omit<Wishes, "zoom"> & { zoom: (factor: number, at: Point | null, plain: boolean) => void,
+/** @typedef {Omit<Deeds, "zoom"> & Omit<Wishes, "zoom"> & { zoom: (factor: number, at: Point | null, plain: boolean) => boolean,
  *   split: (split: number) => void, changed: () => void }} Acts */
 
 /** @typedef {object} State
@@ -106,6 +106,7 @@ export class Board {
     this.#tools.show({ ...state, titles, zoom, film: film.count > 1 ? film : null });
     tell(this.#root, "data-busy", String(busy));
     tell(this.#root, "data-turns", String(state.turns === true));
+    tell(this.#root, "data-whole", String(zoom === 1 && state.turns !== true));
   }
 
   /** @param {PaneView} view @param {number[]} numbers @param {State} state @param {Point | null} cross @param {boolean} dark */
@@ -117,7 +118,7 @@ export class Board {
     const note = panes
       .map((pane, k) => noteOf(pane, pictures.isMissing(addresses[k])))
       .find(Boolean);
-    view.label({ ...wordsOf(panes, film), note: note ?? "" });
+    view.label(panes, labelOf(panes, film), note ?? "");
     view.explain(panes.find(({ legend }) => legend !== null)?.legend ?? null);
     draw(view.canvas, {
       ...{ pictures: bitmaps, split: state.split, view: state.view, frame: this.frame },
@@ -142,20 +143,13 @@ export class Board {
 /** @type {(pane: PaneData, missing: boolean) => string} */
 const noteOf = ({ problem }, missing) => problem || (missing ? "the picture cannot be loaded" : "");
 
-/** @param {readonly PaneData[]} panes @param {Film} film */
-function wordsOf(panes, film) {
-  const title = panes.map((pane) => pane.title).join("  |  ");
-  const caption = panes
-    .map((pane) => pane.caption)
-    .filter(Boolean)
-    .join("  |  ");
+/** For those who do not see it.
+ * @param {readonly PaneData[]} panes @param {Film} film */
+function labelOf(panes, film) {
+  const names = panes.map(({ title, caption }) => [title, caption].filter(Boolean).join(", "));
   const frame = film.count > 1 ? `, frame ${film.frame + 1} of ${film.count}` : "";
   const help = "Arrow keys move it, plus and minus zoom, 0 shows the whole picture";
-  return {
-    title,
-    caption,
-    label: `${[title, caption].filter(Boolean).join(", ")}${frame}. ${help}`,
-  };
+  return `${names.join(" and ")}${frame}. ${help}`;
 }
 
 /** Is the text light? The page's theme may be its own, not the system's.

@@ -122,8 +122,8 @@ function drawCross(context, cross, picture, box, { frame, view }) {
   if (size > 4) path.rect(x - size / 2, y - size / 2, size, size);
   // White on black: seen on any picture.
   for (const [colour, width] of /** @type {const} */ ([
-    ["#0009", 2.5],
-    ["#fff", 1],
+    ["#0006", 2.5],
+    ["#ffffffd0", 1],
   ])) {
     context.strokeStyle = colour;
     context.lineWidth = width;

@@ -7,7 +7,8 @@ import { arrow, pinched, scrolled } from "./gesture.mjs";
 /**
  * What hands do, at points of the frame in CSS pixels.
  * @typedef {object} Deeds
- * @property {(factor: number, at: Point, plain: boolean) => void} zoom `plain`: neither Ctrl nor a pinch of fingers
+ * @property {(factor: number, at: Point, plain: boolean) => boolean} zoom true where it did something; `plain`:
+ *   neither Ctrl nor a pinch of fingers
  * @property {(dx: number, dy: number, picture: boolean) => void} drag `picture`: the picture is meant, not the camera
  * @property {(at: Point | null) => void} look
  * @property {() => void} reset
@@ -78,8 +79,10 @@ export function attachHands(frame, deeds, signal) {
   on(
     "wheel",
     (event) => {
-      event.preventDefault();
-      deeds.zoom(scrolled(event), place(event), !event.ctrlKey);
+      // Where it does nothing here, the wheel scrolls the page; with Ctrl it must not zoom that.
+      if (deeds.zoom(scrolled(event), place(event), !event.ctrlKey) || event.ctrlKey) {
+        event.preventDefault();
+      }
     },
     { passive: false },
   );

@@ -10,8 +10,7 @@ export class PaneView {
   canvas = h("canvas", { "aria-hidden": "true" });
   #note = h("p", { className: "note" });
   frame = h("div", { className: "frame", role: "img", tabIndex: 0 }, [this.canvas, this.#note]);
-  #title = h("span", { className: "title" });
-  #caption = h("span", { className: "caption" });
+  #heads = h("figcaption", {});
   #reading = h("div", { className: "reading", "aria-hidden": "true" });
   #legend = h("div", { className: "legend" });
   /** @type {LegendData | null | undefined} */
@@ -19,7 +18,7 @@ export class PaneView {
   /** Frame and what lies on it. */
   holder = h("div", { className: "holder" }, [this.frame]);
   root = h("figure", { className: "pane" }, [
-    h("figcaption", {}, [this.#title, this.#caption]),
+    this.#heads,
     this.holder,
     this.#reading,
     this.#legend,
@@ -31,10 +30,18 @@ export class PaneView {
     this.frame.style.height = `${height}px`;
   }
 
-  /** @param {{ title: string, caption: string, label: string, note: string }} words */
-  label({ title, caption, label, note }) {
-    say(this.#title, title);
-    say(this.#caption, caption);
+  /**
+   * @param {readonly { title: string, caption: string }[]} panes one, or two: to the left and to the right
+   * @param {string} label for those who do not see it
+   * @param {string} note in place of a picture
+   */
+  label(panes, label, note) {
+    while (this.#heads.children.length > panes.length) this.#heads.lastElementChild?.remove();
+    while (this.#heads.children.length < panes.length) this.#heads.append(head());
+    panes.forEach(({ title, caption }, k) => {
+      const [first, second] = this.#heads.children[k]?.children ?? [];
+      if (first && second) [say(first, title), say(second, caption)];
+    });
     say(this.#note, note);
     tell(this.frame, "aria-label", label);
   }
@@ -55,11 +62,19 @@ export class PaneView {
     if (at === null) return this.#reading.replaceChildren();
     const parts = readings.map(({ title, rgba }) => {
       const chip = h("i", {});
-      if (rgba !== null)
-        chip.style.background = `rgb(${rgba.slice(0, 3)} / ${(rgba[3] ?? 255) / 255})`;
+      if (rgba !== null) {
+        const [r, g, b, a = 255] = rgba;
+        chip.style.background = `rgb(${r} ${g} ${b} / ${a / 255})`;
+      }
       const text = rgba === null ? "–" : rgba.join(" ");
       return h("span", {}, [chip, readings.length > 1 ? `${title} ${text}` : text]);
     });
     this.#reading.replaceChildren(h("span", {}, [`x ${at.x} y ${at.y}`]), ...parts);
   }
 }
+
+const head = () =>
+  h("div", { className: "head" }, [
+    h("span", { className: "title" }),
+    h("span", { className: "caption" }),
+  ]);
