@@ -115,7 +115,7 @@ def _training(run: Path, data: Scene) -> dict[str, Any]:
     best = read_json(run / "progress.json", "a training's progress", "train again").get("best")
     if best is None:
         return {"step": rows[-1]["step"], "training_seconds": rows[-1]["seconds"]}
-    of = f"the data's {JUDGES} split" if JUDGES in data.splits else "every other test view"
+    of = f"the data's {JUDGES} split" if JUDGES in data.splits else "half of the test views"
     chosen = {"keep": "best", "by": of, "judges": best["judges"], "psnr_of_judges": best["psnr"]}
     return {"step": best["step"], "training_seconds": best["seconds"], "chosen": chosen}
 

@@ -87,12 +87,12 @@ class TrainConfig:
     eval_every: int = 1000
     """Steps between measurements on held-out views."""
     eval_views: int = 4
-    """Held-out views measured then, spread over the test split."""
+    """Held-out views measured then, spread over the test split; with --keep best, how many choose the weights."""
     save_seconds: float = 30.0
     """Seconds between checkpoints."""
     keep: Keep = "last"
     """Weights to leave behind: those of the last step, or the best measured. Those are chosen by the data's "val"
-    views, else by every other test view, and reported on the rest: see teacher.selection."""
+    views, else by half of the test views, and reported on the others: see teacher.selection."""
 
     def build(self, aabb: Float[Tensor, "2 3"], cameras: Sequence[Camera]) -> Variant:
         """The untrained teacher of a scene inside `aabb`, to be trained on the pictures of `cameras` (norm frame)."""

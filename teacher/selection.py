@@ -1,12 +1,17 @@
 """Keeping the best weights of a training, chosen by views that nothing is reported on.
 
-    test split --with_judges--> "val": every other view, chooses   "test": the rest, is reported on
+    test split --with_judges--> "val": one view of every two, chooses   "test": the others, are reported on
     Trainer.judge: PSNR of the averaged weights on judges --> Best: the weights that did best so far
 
 The best of many measurements is better than its weights are: it was chosen for being high. So the number that is
 reported must come from other views. Where the data set has a "val" split, that one chooses, and "test" stays whole.
+
+Which of two views judges is drawn, by a hash of its name: the same in every run. Every other one would be simpler, but
+cameras come in patterns. The built-in scene's go around by 88 degrees each: every other one saw it from front or back,
+every fourth from the front alone, and what these chose was up to 0.9 dB worse on the rest than the last step.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -41,7 +46,7 @@ class Best:
 
 
 def with_judges(scene: Scene) -> Scene:
-    """`scene` with a split that chooses weights: its own, or every other test view, from the first.
+    """`scene` with a split that chooses weights: its own, or one of every two test views.
 
     Raises:
         UserError: there is no such split, and a single test view to take it from.
@@ -53,7 +58,8 @@ def with_judges(scene: Scene) -> Scene:
         expected = f'a "{JUDGES}" split, or two test views: one to choose by, one to report on'
         remedy = "--keep last, or hold out more views"
         raise UserError("--keep best", f"{len(test)} test view", expected, remedy)
-    return replace(scene, splits={**scene.splits, JUDGES: test[::2], "test": test[1::2]})
+    pairs = [test[k : k + 2] for k in range(0, len(test) - 1, 2)]  # an odd one out is reported on
+    return without(scene, [min(pair, key=_draw).name for pair in pairs])
 
 
 def without(scene: Scene, judges: Sequence[str]) -> Scene:
@@ -67,5 +73,14 @@ def without(scene: Scene, judges: Sequence[str]) -> Scene:
 
 
 def spread(frames: Sequence[Frame], count: int) -> Sequence[Frame]:
-    """At most `count` of `frames`, evenly from the first."""
+    """At most `count` of `frames`, evenly from the first: for the log of a run that keeps the last."""
     return frames[:: max(1, len(frames) // count)][:count]
+
+
+def drawn(frames: Sequence[Frame], count: int) -> Sequence[Frame]:
+    """At most `count` of `frames`, drawn by their names: for judges."""
+    return sorted(frames, key=_draw)[:count]
+
+
+def _draw(frame: Frame) -> bytes:
+    return hashlib.blake2b(frame.name.encode(), digest_size=8).digest()

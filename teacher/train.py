@@ -21,7 +21,7 @@ from teacher.model import as_described, describe_scene, read_description
 from teacher.parallel import World, joined
 from teacher.presets import DataConfig, TrainConfig
 from teacher.scene import Frame, Scene
-from teacher.selection import JUDGES, spread, with_judges
+from teacher.selection import JUDGES, drawn, spread, with_judges
 from teacher.trainer import Trainer
 
 _ANY_MACHINE = Machine()
@@ -116,12 +116,13 @@ def _standing(trainer: Trainer) -> dict[str, Any]:
 
 def _measure(trainer: Trainer) -> dict[str, float]:
     """PSNR on a few held-out views, for the log; where the best weights are kept, these views choose them."""
-    split = JUDGES if trainer.config.keep == "best" else "test"
-    frames = spread(trainer.scene.splits[split], trainer.config.eval_views)
-    psnr = _psnr(trainer, frames)
-    if trainer.config.keep == "best":
-        trainer.judge(psnr, [frame.name for frame in frames])
-    return {f"{split}_psnr": psnr}
+    splits, count = trainer.scene.splits, trainer.config.eval_views
+    if trainer.config.keep == "last":
+        return {"test_psnr": _psnr(trainer, spread(splits["test"], count))}
+    judges = drawn(splits[JUDGES], count)
+    psnr = _psnr(trainer, judges)
+    trainer.judge(psnr, [frame.name for frame in judges])
+    return {f"{JUDGES}_psnr": psnr}
 
 
 def _psnr(trainer: Trainer, frames: Sequence[Frame]) -> float:

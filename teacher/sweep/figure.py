@@ -8,22 +8,22 @@ from teacher.charts import Axes, Series, chart, write_chart
 from teacher.sweep.table import Group
 
 Against = Literal["frames", "steps"]
-_TITLES: dict[Against, str] = {"frames": "training pictures", "steps": "training steps"}
+_AXES: dict[Against, str] = {"frames": "training pictures", "steps": "training steps"}
 
 
-def write_figures(groups: Sequence[Group], output: Path, what: str) -> list[Path]:
+def write_figures(groups: Sequence[Group], output: Path, title: str) -> list[Path]:
     """Write frames.svg, frames.png, steps.svg and steps.png, those that have something to compare.
 
     Args:
         groups: rows by preset, frames and steps.
         output: folder to write to.
-        what: what the axis of decibels says of them.
+        title: of both.
     """
     written = []
-    for against, title in _TITLES.items():
+    for against, name in _AXES.items():
         if len({getattr(group, against) for group in groups}) < 2:
             continue
-        figure = chart(lines(groups, against), Axes(title, what, log_x=True))
+        figure = chart(lines(groups, against), Axes(name, "PSNR, dB", title, log_x=True))
         for suffix in (".svg", ".png"):
             write_chart(output / f"{against}{suffix}", figure)
             written.append(output / f"{against}{suffix}")

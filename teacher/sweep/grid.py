@@ -94,8 +94,10 @@ class Settings:
     """Which pictures: the first, the last and evenly between; the middles of equal parts; or around a circle."""
     keep: Keep = "best"
     """Weights to measure: the best on views that are not reported on, or those of the last step."""
-    measurements: int = 20
+    measurements: int = 10
     """How often a training measures itself on held-out views; the best weights are chosen of so many."""
+    judges: int = 8
+    """Held-out views it measures itself on, at most."""
     background: str = "white"
     """What transparent pixels are put over."""
 
@@ -115,6 +117,7 @@ class Settings:
             steps=cell.steps,
             keep=self.keep,
             eval_every=max(1, -(-cell.steps // self.measurements)),
+            eval_views=self.judges,
             save_seconds=save_seconds,
         )
         return dataclasses.replace(self.all_frames(), train_frames=str(cell.frames)), config
