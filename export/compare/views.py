@@ -77,7 +77,7 @@ def compare_view(
     if isinstance(view, Camera):
         kept = torch.ones(view.height, view.width, dtype=torch.bool)
         return _compare(contenders, view, {}, (None, kept), background, scores, repeats)
-    given = {"teacher": (view.teacher, None)}
+    given: dict[str, tuple[View, float | None]] = {"teacher": (view.teacher, None)}
     truth = (view.truth, view.kept)
     return _compare(contenders, view.camera, given, truth, background, scores, repeats)
 

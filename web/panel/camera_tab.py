@@ -35,7 +35,8 @@ def show(selection: Selection) -> None:
     usable = {}
     for run in selection.runs:
         _say(run, opened[run.name])
-        if opened[run.name].contenders is not None and opened[run.name].contenders.renderers:
+        contenders = opened[run.name].contenders
+        if contenders is not None and contenders.renderers:
             usable[run.name] = opened[run.name]
     if not usable:
         st.info(

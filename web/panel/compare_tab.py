@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from export.compare.records import ViewRecord
-from web.panel import pane_choice, progress, tables
+from web.panel import notices, pane_choice, progress, tables
 from web.panel.known import Known, known, ordered, quality, thumbnail
 from web.panel.selection import Selection
 from web.panel.thumbnails import Thumbnail, thumbnails
@@ -39,6 +39,7 @@ def _choose_view(found: Known, selection: Selection) -> str:
         ORDERS,
         default=ORDERS[-1],
         key="order",
+        persist_state="session",
         label_visibility="collapsed",
         required=True,
     )
@@ -46,7 +47,7 @@ def _choose_view(found: Known, selection: Selection) -> str:
     if st.session_state.get("view") not in names:
         st.session_state["view"] = names[0]
     here = names.index(st.session_state["view"])
-    heading.markdown(f"#### View {here + 1} of {len(names)}")
+    heading.markdown(f"#### View {here + 1} of {len(names)}: {notices.plain(names[here])}")
     with row:
         _step("Previous", ":material/chevron_left:", "Left", names[here - 1])
         _step("Next", ":material/chevron_right:", "Right", names[(here + 1) % len(names)])

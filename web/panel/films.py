@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from teacher.errors import UserError
-from web.panel.pictures import Source
+from web.panel.pictures import Source, to_png
 from web.panel.work import COMPARISONS, Opened, as_problem
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _make(
     film: Film, chosen: list[tuple[Source, Opened]], cameras: list["Camera"], background: str
 ) -> None:
     try:
-        from web.panel.rendering import render, to_png, write_film
+        from web.panel.rendering import render, write_film
 
         pictures = []
         for source, opened in chosen:

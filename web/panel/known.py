@@ -39,9 +39,13 @@ class Known:
         """Whether nothing more will come."""
         return all(job.finished for job in self.jobs)
 
-    def of_run(self, name: str) -> list[ViewRecord]:
-        """The views of one run."""
-        return [by_run[name] for by_run in self.records.values() if name in by_run]
+    @property
+    def compared(self) -> list[ViewRecord]:
+        """Records of finished comparisons, a run after the other."""
+        found = [record for by_run in self.records.values() for record in by_run.values()]
+        names = [job.run.name for job in self.jobs]
+        done = [record for record in found if not math.isnan(record.novelty.degrees)]
+        return sorted(done, key=lambda record: names.index(record.run))
 
 
 def known(selection: Selection) -> Known:
@@ -60,6 +64,8 @@ def _read(run: Run, split: str, background: str, stamp: tuple[str, int]) -> list
     from export.compare.cache import cached_records
 
     compared = cached_records(run, split, background)
+    if stamp[0] == "done" and compared:
+        return compared
     names = {record.name for record in compared}
     first = [r for r in provisional(run, split, background) if r.name not in names]
     return [*compared, *first]

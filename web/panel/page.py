@@ -15,13 +15,25 @@ ICON = Path(__file__).parents[1] / "viewer" / "public" / "icon.svg"
 TABS = {
     "Compare": "web.panel.compare_tab",
     "Free camera": "web.panel.camera_tab",
+    "Metrics": "web.panel.metrics_tab",
+    "Training": "web.panel.training_tab",
+    "Trade-off": "web.panel.tradeoff_tab",
+    "Sweeps": "web.panel.sweeps_tab",
+    "Report": "web.panel.report_tab",
 }
 """Modules with `show(selection)`, imported when their tab is first opened."""
+
+
+_STYLE = """<style>
+.stMainBlockContainer { padding-inline: clamp(1rem, 3vw, 3rem); }
+.stSidebar .stHeading { margin-top: -2.5rem; }
+</style>"""
 
 
 def main(arguments: Sequence[str]) -> None:
     """Draw the page; Streamlit calls this again after everything a visitor does."""
     st.set_page_config("Pocketfield", str(ICON), layout="wide")
+    st.html(_STYLE)
     root = _runs_folder(arguments)
     selection = sidebar.choose(root)
     if selection is None:

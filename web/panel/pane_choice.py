@@ -20,11 +20,20 @@ def show(records: dict[str, ViewRecord], selection: Selection) -> None:
         return
     kind_at, reference_at = st.columns([5, 2], vertical_alignment="bottom")
     kind = kind_at.segmented_control(
-        "Show", (*KINDS, MIXED), default=KINDS[0], key="kind", required=True
+        "Show",
+        (*KINDS, MIXED),
+        default=KINDS[0],
+        key="kind",
+        required=True,
+        persist_state="session",
     )
     known = references(records)
     reference = reference_at.selectbox(
-        "Against", known, key="against", help="What errors are measured from."
+        "Against",
+        known,
+        key="against",
+        help="What errors are measured from.",
+        persist_state="session",
     )
     choices = _mixed(records, offered) if kind == MIXED else _alike(offered, str(kind), records)
     shown = [pane(records, source, kind, str(reference)) for source, kind in choices]
@@ -51,6 +60,7 @@ def _alike(
         key=key,
         max_selections=MOST,
         on_change=touched,
+        persist_state="session",
         placeholder="Choose up to four",
     )
     if not chosen:
@@ -78,15 +88,20 @@ def _mixed(records: dict[str, ViewRecord], offered: list[Source]) -> list[tuple[
     for number, column in enumerate(st.columns(MOST)):
         start = names[0] if number == 0 else student
         label = column.selectbox(
-            f"Pane {number + 1}", list(labels), list(labels).index(start), key=f"source-{number}"
+            f"Pane {number + 1}",
+            list(labels),
+            list(labels).index(start),
+            key=f"source-{number}",
+            persist_state="session",
         )
-        kind = column.segmented_control(
-            f"Kind of pane {number + 1}",
+        start_kind = KINDS.index(_MIXTURE[number])
+        kind = column.selectbox(
+            f"Pane {number + 1} shows",
             KINDS,
-            default=_MIXTURE[number],
+            start_kind,
             key=f"kind-{number}",
             label_visibility="collapsed",
-            required=True,
+            persist_state="session",
         )
-        choices.append((labels[label], str(kind)))
+        choices.append((labels[label], kind))
     return choices

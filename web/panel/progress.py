@@ -13,17 +13,19 @@ _REDRAW_VIEWS = 4
 
 
 def watch(jobs: Sequence[Job]) -> None:
-    """A bar for each comparison under way, an explanation for each that failed."""
+    """A bar for each comparison under way, in the column on the left; an explanation for each that failed."""
     pending = [job for job in jobs if not job.finished]
     seen = [(job.state, job.done) for job in jobs]
-    st.fragment(_watch, run_every=_LOOK_SECONDS if pending else None)(jobs, seen)
+    with st.sidebar:
+        st.fragment(_watch, run_every=_LOOK_SECONDS if pending else None)(jobs, seen)
+    for job in jobs:
+        if job.state == "failed":
+            _failed(job)
 
 
 def _watch(jobs: Sequence[Job], seen: Sequence[tuple[str, int]]) -> None:
     for job in jobs:
-        if job.state == "failed":
-            _failed(job)
-        elif not job.finished:
+        if not job.finished:
             st.progress(job.done / max(job.total, 1), _text(job))
     if any(_worth_drawing(job, *old) for job, old in zip(jobs, seen, strict=True)):
         st.rerun()

@@ -6,7 +6,6 @@
 Pictures are straight-alpha PNG files in memory, as the panes take them.
 """
 
-import io
 import math
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image
 
 from export.compare.contenders import Contenders
 from export.compare.views import compare_view
@@ -24,6 +22,7 @@ from teacher.cameras import Camera, look_at
 from teacher.images import straight_alpha, to_bytes, write_mp4
 from teacher.pseudo.envelope import Envelope
 from web.panel.panes import Orbit
+from web.panel.pictures import to_png
 
 _DEPTH_UNIT = 1e-4  # as in RUN/compare: norm units for one step of a 16-bit PNG
 _FILM_HEIGHT = 360
@@ -43,13 +42,6 @@ class Shot:
     def png(self) -> bytes:
         """The picture as a file."""
         return to_png(self.rgba)
-
-
-def to_png(pixels: np.ndarray) -> bytes:
-    """PNG of [h w], [h w 3] or [h w 4] bytes, packed quickly rather than tightly."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
 
 
 def starting_orbit(contenders: Contenders) -> Orbit:

@@ -1,6 +1,7 @@
 """What is looked at: chosen in the sidebar, read by every tab."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from export.runs import Run
 
@@ -16,6 +17,8 @@ class Selection:
     """At least one, in the order chosen."""
     split: str
     background: str
+    root: Path
+    """Where runs, and sweeps, are looked for."""
 
     def run(self, name: str) -> Run | None:
         """The chosen run called `name`."""

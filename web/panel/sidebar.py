@@ -29,7 +29,7 @@ def choose(root: Path) -> Selection | None:
     if not chosen:
         st.info("Choose a run in the column on the left.", icon=":material/arrow_back:")
         return None
-    return Selection(tuple(chosen), split, background)
+    return Selection(tuple(chosen), split, background, root)
 
 
 @st.cache_data(ttl=_LISTED_SECONDS, show_spinner=False)

@@ -10,13 +10,13 @@ from export.runs import Run
 from export.serve import open_server
 
 
-def offer(run: Run) -> None:
+def offer(run: Run, label: str = "Open its page") -> None:
     """A link to the page of `run`; where it has none, the command that builds it."""
     site = run.folder / "site"
     if (site / "index.html").is_file():
         address = f"http://{_host()}:{_serve(site.resolve())}/"
         st.link_button(
-            "Open its page", address, icon=":material/open_in_new:", key=f"page-{run.name}"
+            label, address, icon=":material/open_in_new:", key=f"page-{label}-{run.name}"
         )
     elif run.bundle is not None:
         with st.popover("Its page is not built", icon=":material/build:"):

@@ -168,6 +168,12 @@ class Models:
                 del self._opened[old]
         return opened
 
+    def known(self, run: Run) -> "Contenders | None":
+        """The models of `run`, if they have been opened."""
+        with self._lock:
+            opened = self._opened.get((str(run.folder), run.changed))
+        return None if opened is None else opened.contenders
+
     def _open(self, run: Run, opened: Opened) -> None:
         with self._busy:  # one at a time
             try:
