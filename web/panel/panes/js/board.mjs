@@ -113,11 +113,9 @@ export class Board {
   #drawPane(view, numbers, state, cross, dark) {
     const { data, pictures, film } = state;
     const panes = numbers.flatMap((n) => data.panes[n] ?? []);
-    const addresses = panes.map(({ frames }) => frames.at(Math.min(film.frame, frames.length - 1)));
-    const bitmaps = addresses.map((address) => pictures.at(address)?.bitmap ?? null);
-    const note = panes
-      .map((pane, k) => noteOf(pane, pictures.isMissing(addresses[k])))
-      .find(Boolean);
+    const names = panes.map(({ frames }) => frames.at(Math.min(film.frame, frames.length - 1)));
+    const bitmaps = names.map((name) => pictures.at(name)?.bitmap ?? null);
+    const note = panes.map((pane, k) => noteOf(pane, pictures.isMissing(names[k]))).find(Boolean);
     view.label(panes, labelOf(panes, film), note ?? "");
     view.explain(panes.find(({ legend }) => legend !== null)?.legend ?? null);
     draw(view.canvas, {
@@ -127,7 +125,7 @@ export class Board {
     const readings = panes.map(({ title }, k) => {
       const size = bitmaps[k] ?? this.picture;
       const at = cross && pixelAt(cross, size);
-      return { title, rgba: at && pictures.pixel(addresses[k], at) };
+      return { title, rgba: at && !film.playing ? pictures.pixel(names[k], at) : null };
     });
     view.read(cross && pixelAt(cross, bitmaps[0] ?? this.picture), readings);
   }
