@@ -113,7 +113,7 @@ def _quality_table(rows: Sequence[Mean], caption: str) -> Markup:
 
 
 def _model_cell(row: Mean) -> Cell:
-    return Cell(row.model, MODELS.index(row.model) if row.model in MODELS else None)
+    return Cell(row.model, float(MODELS.index(row.model)) if row.model in MODELS else None)
 
 
 def _reasons(rows: Sequence[Mean]) -> list[str]:

@@ -7,7 +7,7 @@ nothing can be compared is in the report with what it lacks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -112,6 +112,7 @@ def _compare(
             if error.thing == "--split":
                 raise
             return [], [Lack(error.thing, f"{error.given}, not {error.expected}", error.remedy)]
+    found = [replace(record, run=run.name) for record in found]  # on disk it may have another name
     return found, _problems(run, found)
 
 
