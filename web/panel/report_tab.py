@@ -36,12 +36,11 @@ def _offer(selection: Selection, records: Sequence[ViewRecord]) -> None:
         "and as a CSV table with a row for each view and model."
     )
     name = "-".join(run.name.replace("/", "-") for run in selection.runs)
-    text = csv_text(rows(selection.runs, records))
     with st.container(horizontal=True):
         # What is written is made when somebody wants it: pictures for the page take seconds.
         st.download_button(
             "Download HTML",
-            lambda: _html(selection, records),
+            lambda: html(selection, records),
             f"{name}.html",
             "text/html",
             key="html",
@@ -51,7 +50,7 @@ def _offer(selection: Selection, records: Sequence[ViewRecord]) -> None:
         )
         st.download_button(
             "Download CSV",
-            text,
+            lambda: table(selection, records),
             f"{name}.csv",
             "text/csv",
             key="csv",
@@ -61,7 +60,8 @@ def _offer(selection: Selection, records: Sequence[ViewRecord]) -> None:
     st.caption("The same without the panel: `python -m export report RUN… --output report.html`.")
 
 
-def _html(selection: Selection, records: Sequence[ViewRecord]) -> str:
+def html(selection: Selection, records: Sequence[ViewRecord]) -> str:
+    """The report's page."""
     from export.report.page import report_html
 
     opened = [(run.name, MODELS.known(run)) for run in selection.runs]
@@ -69,3 +69,8 @@ def _html(selection: Selection, records: Sequence[ViewRecord]) -> str:
         (name, lack) for name, models in opened if models is not None for lack in models.problems
     ]
     return report_html(selection.runs, records, problems=problems)
+
+
+def table(selection: Selection, records: Sequence[ViewRecord]) -> str:
+    """The CSV table."""
+    return csv_text(rows(selection.runs, records))
