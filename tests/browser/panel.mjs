@@ -19,9 +19,9 @@ const ENV = {
   PYTHONPATH: ROOT,
   OMP_NUM_THREADS: "1",
   OMP_WAIT_POLICY: "passive",
-  HOME: "", // no settings or credentials of whoever runs this
 };
-const PATIENCE = 60_000; // milliseconds, for a machine that is busy
+/** Milliseconds, for a machine that is busy. */
+export const PATIENCE = 180_000;
 
 /** The name of the run that the panel shows. */
 export const RUN = "pebble";
@@ -128,22 +128,19 @@ export class Row {
     return this.root.locator(".title").allTextContents();
   }
 
-  /** How much each canvas shows: the number of its colours, and a number that tells pictures apart. */
+  /**
+   * How much each canvas shows: the number of its colours, and a number that tells pictures apart. Of a small copy:
+   * Chromium complains where a canvas that is drawn to is read again and again.
+   */
   pictures() {
     return this.root.locator("canvas").evaluateAll((canvases) =>
       canvases.map((/** @type {HTMLCanvasElement} */ canvas) => {
-        const { width, height } = canvas;
-        // A copy: Chromium complains where one that is drawn to is read again and again.
-        const copy = new OffscreenCanvas(width, height).getContext("2d", {
-          willReadFrequently: true,
-        });
-        copy.drawImage(canvas, 0, 0);
-        const { data } = copy.getImageData(0, 0, width, height);
-        const pixels = new Uint32Array(data.buffer);
-        const colours = new Set(pixels);
+        const copy = new OffscreenCanvas(96, 96).getContext("2d", { willReadFrequently: true });
+        copy.drawImage(canvas, 0, 0, 96, 96);
+        const pixels = new Uint32Array(copy.getImageData(0, 0, 96, 96).data.buffer);
         let hash = 0;
         for (const pixel of pixels) hash = (Math.imul(hash, 31) + pixel) | 0;
-        return { width, height, colours: colours.size, hash };
+        return { colours: new Set(pixels).size, hash };
       }),
     );
   }
@@ -155,7 +152,7 @@ export class Row {
       const pictures = await this.pictures();
       if (holds(pictures)) return pictures;
       if (Date.now() > until) throw new Error(`${what}: ${JSON.stringify(pictures)}`);
-      await this.page.waitForTimeout(50);
+      await this.page.waitForTimeout(150);
     }
   }
 

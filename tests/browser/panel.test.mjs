@@ -1,8 +1,9 @@
 /** The panel in a real browser: one visitor's way through it. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 
-import { openPanel, row } from "./panel.mjs";
+import { openPanel, PATIENCE, row, RUN } from "./panel.mjs";
 
 const MODELS = ["truth", "teacher", "student", "onnx fp16"];
 
@@ -16,7 +17,7 @@ after(() => panel?.close());
 
 /** Wait until `text()` differs from `before`. */
 async function changes(text, before) {
-  const until = Date.now() + 60_000;
+  const until = Date.now() + PATIENCE;
   while ((await text()) === before) {
     assert.ok(Date.now() < until, `still ${before}`);
     await page.waitForTimeout(50);
@@ -97,22 +98,72 @@ describe("comparing", () => {
 
 describe("the free camera", () => {
   let panes;
-  it("is turned by a drag", async () => {
+  it("is turned by a drag, and the sliders follow", async () => {
     await page.getByRole("tab", { name: "Free camera" }).click();
     panes = await row(page);
     const before = await panes.filled(4);
+    const azimuth = () => page.getByRole("slider", { name: "Azimuth" }).inputValue();
+    const angle = await azimuth();
     await panes.drag(0, 0.25, 0);
     await panes.until((now) => now.every(({ hash }, k) => hash !== before[k].hash), "not turned");
-    await panes.root.locator('[data-busy="true"]').waitFor({ state: "detached" });
+    await changes(azimuth, angle);
+  });
+
+  it("goes along a path, as a film in all panes", async () => {
+    await page.getByLabel("Frames", { exact: true }).fill("6");
+    await page.getByRole("button", { name: "Render" }).click();
+    await page.getByRole("button", { name: "Download as mp4" }).waitFor({ timeout: PATIENCE });
+    const film = await row(page, 1);
+    await film.filled(4);
+    const frame = film.root.getByRole("slider", { name: "Frame" });
+    assert.equal(await frame.inputValue(), "0");
+    await film.button("Play").click();
+    const seen = new Set();
+    const until = Date.now() + PATIENCE;
+    while (seen.size < 4 && Date.now() < until) {
+      seen.add((await film.pictures()).map(({ hash }) => hash).join());
+    }
+    assert.ok(seen.size >= 4, `${seen.size} different frames`);
+    await film.button("Pause").click();
+    await frame.fill("5");
+    const last = await film.filled(4);
+    await frame.fill("2");
+    await film.until((now) => now.every(({ hash }, k) => hash !== last[k].hash), "not in step");
+  });
+});
+
+describe("the other tabs", () => {
+  for (const [name, shows] of [
+    ["Metrics", "[data-testid=stDataFrame]"],
+    ["Training", "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"],
+  ]) {
+    it(`${name} show something`, async () => {
+      await page.getByRole("tab", { name }).click();
+      await page.locator(shows).locator("visible=true").first().waitFor({ timeout: PATIENCE });
+    });
+  }
+
+  it("Report gives a page that needs no server", async () => {
+    await page.getByRole("tab", { name: "Report" }).click();
+    const asked = page.waitForEvent("download", { timeout: PATIENCE });
+    await page.getByRole("button", { name: "Download HTML" }).click();
+    const download = await asked;
+    const text = readFileSync(await download.path(), "utf8");
+    assert.equal(download.suggestedFilename(), `${RUN}.html`);
+    assert.match(text.slice(0, 50), /^<!doctype html>/i);
+    assert.ok(text.includes(RUN), "it does not name the run");
+    assert.ok(text.includes("data:image/png;base64,"), "it holds no picture");
+    assert.deepEqual(text.match(/(?:src|href)="https?:[^"]*"/g), null);
   });
 });
 
 describe("all along", () => {
   it("nothing was asked for off the machine, and nothing complained", () => {
-    const strange = panel.requests.filter(
-      (url) => !/^(blob|data):/.test(url) && !url.startsWith(panel.origin),
+    const own = new RegExp(`^(blob:|data:|${panel.origin}/)`);
+    assert.deepEqual(
+      panel.requests.filter((url) => !own.test(url)),
+      [],
     );
-    assert.deepEqual(strange, []);
     assert.deepEqual(panel.complaints, []);
   });
 });

@@ -81,9 +81,13 @@ export class Board {
     while (this.#views.length < count) this.#add();
     const first = data.panes.find(({ size }) => size !== null)?.size ?? [1, 1];
     this.picture = { width: first[0], height: first[1] };
-    const room = { width: this.#root.clientWidth, height: TALL * window.innerHeight };
-    const { frame } = arranged(count, first[0] / first[1], room);
+    const room = {
+      width: Math.floor(this.#root.getBoundingClientRect().width),
+      height: TALL * window.innerHeight,
+    };
+    const { columns, frame } = arranged(count, first[0] / first[1], room);
     this.frame = frame;
+    this.#grid.style.setProperty("--columns", String(columns));
     for (const view of this.#views) view.resize(frame);
     if (mode === "slider") this.#views[0]?.holder.append(this.#divider.root);
     else this.#divider.root.remove();
