@@ -1,4 +1,4 @@
-"""`python -m teacher {train,eval,render,bench,views,sweep,demo}`: the first stage's command line.
+"""`python -m teacher {train,eval,render,path,bench,views,sweep,demo}`: the first stage's command line.
 
 `torchrun --nproc_per_node N -m teacher {train,eval,render,views} …` divides the work over N processes, one a GPU.
 """
@@ -15,6 +15,7 @@ from teacher.cli import run_command_line
 from teacher.errors import exit_on_user_error
 from teacher.machine import Device, Machine
 from teacher.parallel import joined
+from teacher.paths.command import Path as PathVerb
 from teacher.presets import PRESETS, DataConfig, TrainConfig
 from teacher.subset import EVERYTHING
 from teacher.sweep.grid import Settings
@@ -72,7 +73,7 @@ class Render:
     output: Path
     """An .mp4 file, or a folder for PNG files (RGBA and 16-bit depth)."""
     path: str = "orbit"
-    """orbit, spiral, or a camera-path JSON file."""
+    """orbit, spiral, or a camera-path JSON file (`python -m teacher path` writes some)."""
     frames: int = 60
     """Pictures along an orbit or spiral."""
     fps: int = 30
@@ -203,7 +204,8 @@ class Demo:
 
 def main() -> None:
     """Parse the command line and run its verb."""
-    run_command_line("python -m teacher", Train, PRESETS, (Eval, Render, Bench, Views, Sweep, Demo))
+    verbs = (Eval, Render, PathVerb, Bench, Views, Sweep, Demo)
+    run_command_line("python -m teacher", Train, PRESETS, verbs)
 
 
 if __name__ == "__main__":

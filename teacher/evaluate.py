@@ -53,8 +53,10 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure the teacher in `run` on a split of its data; writes and returns the metrics.
 
-    PSNR is the mean over images; pictures are compared over `background` at the size it was trained on. Views that
-    chose the weights (`TrainConfig.keep`) are not among those of "test".
+    PSNR is the mean over images; pictures are compared over `background` at the size it was trained on, without masked
+    pixels, and through the photograph's own lens: where that distorts, the student's figures, and those of
+    `export.compare`, differ, since `student.held_out` undistorts photographs. Views that chose the weights
+    (`TrainConfig.keep`) are not among those of "test".
     """
     teacher = Teacher.load(run, device)
     data = load_data(run).load()
@@ -99,7 +101,9 @@ def _evaluate_frame(
     truth = composite_over(premultiply(frame.picture.rgba()), background)
     image = composite_over(view.rgba, background).clamp(0, 1)
     write_view(folder / Path(frame.name).name, view)
-    row = {"name": frame.name, "seconds": seconds, "metrics": measure(image, truth)}
+    mask = frame.picture.mask()
+    kept = None if mask is None else torch.from_numpy(mask)
+    row = {"name": frame.name, "seconds": seconds, "metrics": measure(image, truth, kept)}
     return row, [truth, image, _grey(view.depth)]
 
 
