@@ -177,7 +177,7 @@ class Sweep:
         grid = Grid(self.presets, self.seeds, self.steps, self.train_frames)
         runner = Runner(self.settings, grid, self.output, self.machine, self.save_seconds)
         failed = runner.run()
-        print(f"{runner.write()}\nin {self.output}: results.csv, table.md and plots")
+        print(f"{runner.table}\nin {self.output}: results.csv, table.md and plots")
         if failed:
             sys.exit(1)
 

@@ -134,11 +134,16 @@ class Teacher:
         return self.variant.render_frame(frame.camera, number)
 
     def psnrs(self, frames: Sequence[Frame], background: float = WHITE) -> list[float]:
-        """PSNR of each of `frames`, on `background` where it is transparent."""
+        """PSNR of each of `frames` without masked pixels, on `background` where it is transparent."""
         values = []
         for frame in frames:
             truth = composite_over(premultiply(frame.picture.rgba()), background)
-            values.append(psnr(composite_over(self.photograph(frame).rgba, background), truth))
+            image, mask = (
+                composite_over(self.photograph(frame).rgba, background),
+                frame.picture.mask(),
+            )
+            kept = slice(None) if mask is None else torch.from_numpy(mask)
+            values.append(psnr(image[kept], truth[kept]))
         return values
 
     def save(self, folder: Path) -> None:

@@ -58,21 +58,22 @@ class Sweep:
         cells = self.grid.cells(len(train), self.known)
         self._claim(cells)
         failed = self._work_off([cell for cell in cells if not is_finished(self._folder(cell))])
-        self.write()
+        rows = self._write()
+        title = f"{self.settings.data.resolve().name}: test views on {self.settings.background}"
+        write_figures(grouped(rows), self.output, title)
         return failed
 
-    def write(self) -> str:
-        """Write the results of all cells in the folder, of this grid or others; returns the table."""
-        rows, settings = read_rows(self.output), self.settings
+    @property
+    def table(self) -> str:
+        """The means of all cells in the folder, of this grid or others, as Markdown."""
+        return (self.output / "table.md").read_text()
+
+    def _write(self) -> list[Row]:
+        rows = read_rows(self.output)
         write_csv(rows, self.output / "results.csv")
-        table = markdown(rows, settings.keep)
         with replacing(self.output / "table.md") as partial:
-            partial.write_text(table)
-        name = settings.data.resolve().name
-        write_figures(
-            grouped(rows), self.output, f"PSNR, {name}, test views on {settings.background}, dB"
-        )
-        return table
+            partial.write_text(markdown(rows, self.settings.keep))
+        return rows
 
     def _folder(self, cell: Cell) -> Path:
         return self.output / cell.name
@@ -98,7 +99,7 @@ class Sweep:
                     tqdm.write(f"failed: {cell}: {row['error']}", sys.stderr)
                     failed.append(row)
                 bar.update(cell.steps)
-                self.write()
+                self._write()
         return failed
 
     def _run_cell(self, cell: Cell) -> Row:

@@ -47,7 +47,8 @@ class Group:
 
     def spread(self, column: str) -> Spread | None:
         """Mean and deviation of a column; None where it holds no numbers."""
-        values = [row[column] for row in self.rows if isinstance(row.get(column), int | float)]
+        found = [row.get(column) for row in self.rows]
+        values = [float(value) for value in found if isinstance(value, int | float)]
         return spread_of(values) if values else None
 
     def gain(self) -> Spread:
