@@ -85,6 +85,9 @@ describe("a camera path in the address", () => {
     await atRest(page);
     isAt(await camera(page), 12, 1e-4);
     assert.equal(hash(), "#t=12");
+    await page.evaluate(() => void (location.hash = "t=6"));
+    await atRest(page);
+    isAt(await camera(page), 6, 1e-4);
   });
 
   it("waits where the visitor prefers reduced motion, or looks at something else", async () => {
@@ -129,10 +132,10 @@ describe("a film", () => {
     await page.locator("#film-place").fill("7");
     await atRest(page);
     isAt(await camera(page), 7, 1e-4);
-    await page.locator("#picture canvas").first().focus();
-    await page.keyboard.press("Space");
+    await page.keyboard.press("Space"); // the focus is on the place
     await comesTo(7.5);
     assert.equal(hash(), "");
+    await page.locator("#picture canvas").first().focus();
     await page.keyboard.press("Space");
     await atRest(page);
     const time = await place();
