@@ -21,7 +21,7 @@ import { Messages } from "./message";
 import { halfSizes } from "./models";
 import { isolate, keepOffline } from "./offline";
 import { askedPose, type Options, parseOptions } from "./options";
-import { type CameraPath, loadPath, parsePath, pathAmong } from "./path_file";
+import { type CameraPath, fitted, loadPath, parsePath, pathAmong } from "./path_file";
 import { loadScene, type Scene } from "./scene";
 import { Session } from "./session";
 import { Tools } from "./tools";
@@ -91,7 +91,8 @@ async function sceneOrGallery({ scene }: Options): Promise<Scene | null> {
 
 /** Show `scene` in place of the last one. */
 function show(scene: Scene, options: Options, path: CameraPath | TroubleParts | null = null): void {
-  const film = path !== null && "poses" in path ? path : null;
+  const { width, height } = scene.manifest.models[0]!;
+  const film = path !== null && "poses" in path ? fitted(path, width / height) : null;
   const asked = film?.poses[0] ?? askedPose(options, scene.manifest);
   if (options.half) halfSizes(scene.manifest.models); // throws before anything is begun
   tools.close();

@@ -50,6 +50,7 @@ export class Player implements Leader {
     });
     element("film-close").addEventListener("click", closed, { signal });
     document.addEventListener("keydown", (event) => this.#key(event), { signal });
+    window.addEventListener("hashchange", () => this.#follow(), { signal });
   }
 
   /** The place that the address asks for, in seconds; null where it asks for none. */
@@ -133,6 +134,14 @@ export class Player implements Leader {
     this.stand(Number(this.#place.value));
   }
 
+  /** Somebody has put another place into the address. */
+  #follow(): void {
+    const time = this.linked ? Player.asked() : null;
+    if (time === null) return;
+    this.#film.pause();
+    this.stand(time);
+  }
+
   #setLoop(loop: boolean): void {
     this.#film.loop = loop;
     this.#loop.setAttribute("aria-pressed", String(loop));
@@ -140,7 +149,8 @@ export class Player implements Leader {
 
   #key(event: KeyboardEvent): void {
     const { key, ctrlKey, metaKey, altKey, repeat, target } = event;
-    if (key !== " " || ctrlKey || metaKey || altKey || repeat || hasOwnKeys(target)) return;
+    if (key !== " " || ctrlKey || metaKey || altKey || repeat) return;
+    if (hasOwnKeys(target) && target !== this.#place) return;
     if (target instanceof Element && target.closest("button, a")) return; // it is pressed by it
     event.preventDefault();
     this.toggle();

@@ -38,6 +38,7 @@ export class Spline {
     if (poses.length === 1) return poses[0]!;
     let k = times.length - 1;
     while (k > 0 && times[k]! > time) k--;
+    if (time === times[k]) return poses[k]!; // as it stands in the file
     if (!closed) k = Math.min(k, times.length - 2);
     const here = this.#key(k)!;
     const next = aligned(this.#key(k + 1)!, here);

@@ -142,7 +142,7 @@ export class Steering {
   lead(leader: Leader): void {
     window.clearTimeout(this.#saving);
     this.#rotation = null;
-    if (this.#leader !== leader) this.#glideOn();
+    if (this.#leader !== leader && leader.pose !== this.#pose) this.#glideOn();
     this.#leader = leader;
     this.#run();
   }
