@@ -32,7 +32,7 @@ SHELL := bash
 export OMP_WAIT_POLICY ?= passive
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo teacher student export web publish serve summary panel test lint types test-python test-viewer test-browser \
+.PHONY: demo teacher student export web publish serve summary report panel test lint types test-python test-viewer test-browser \
         test-cuda bench bench-student bench-cuda bench-viewer browser figure clean help
 
 help:
@@ -112,6 +112,14 @@ summary: $(RUN)/site/index.html
 # Truth, teacher, student and exports of all runs side by side: docs/panel.md.
 panel: .venv/.installed-panel
 	$(BIN)/python -m streamlit run web/panel/app.py --server.port $(PANEL_PORT) -- --runs $(RUNS)
+
+# The same in one file to send; more runs: REPORT_ARGS="runs/other".
+REPORT_ARGS ?=
+
+$(RUN)/report.html: $(RUN)/bundle/manifest.json | .venv/.installed
+	$(BIN)/python -m export report $(RUN) --output $@ $(REPORT_ARGS)
+
+report: $(RUN)/report.html
 
 demo: summary
 	@if [ "$(SERVE)" = 1 ]; then $(MAKE) --no-print-directory serve; fi

@@ -1,4 +1,4 @@
-"""`python -m export {onnx,bundle,verify,site,publish,serve,summary,figure,cost,types}`: the last stage."""
+"""`python -m export {onnx,bundle,verify,site,publish,serve,summary,report,figure,cost,types}`: the last stage."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -165,6 +165,41 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Report:
+    """Compare truth, teacher, student and exports of runs; write one HTML page, and CSV beside it."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run folders, such as runs/demo; several are put side by side."""
+    output: Path = Path("report.html")
+    """HTML file to write; the CSV file has the same name."""
+    split: str = "test"
+    """Split of the photographs to compare on."""
+    background: Literal["white", "black"] = "white"
+    """What transparent pixels are put over."""
+    bench: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """JSON that the page's ?bench saved; may be given several times."""
+    limit: int | None = None
+    """At most so many views of each run, spread evenly; None: all."""
+
+    def run(self) -> None:
+        """Compare what has not been compared, write, say how large."""
+        from export.report.write import write_report
+
+        written = write_report(
+            self.runs,
+            self.output,
+            split=self.split,
+            background=self.background,
+            benches=self.bench,
+            limit=self.limit,
+        )
+        lacks = f"; {written.lacks} things are missing, see its end" if written.lacks else ""
+        megabytes = written.html.stat().st_size / 1e6
+        print(f"{written.html}: {written.views} views, {megabytes:.1f} MB{lacks}")
+        print(f"{written.csv}: a row for each view and model")
+
+
+@dataclass(frozen=True)
 class Figure:
     """Put truth, teacher, student and the page's canvas side by side, after tests/browser/canvas.mjs."""
 
@@ -238,7 +273,7 @@ class Types:
                 raise UserError(f"{path}", "another text", expected, f"run `{typescript.COMMAND}`")
 
 
-COMMANDS = (Onnx, Bundle, Verify, Site, Publish, Serve, Summary, Figure, Cost, Types)
+COMMANDS = (Onnx, Bundle, Verify, Site, Publish, Serve, Summary, Report, Figure, Cost, Types)
 
 
 def main() -> None:

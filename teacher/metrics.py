@@ -2,7 +2,9 @@
 
 PSNR is -10 log10(MSE) of one pair of images clamped to [0, 1]; a set's PSNR is the *mean over images* of that.
 SSIM is Wang et al. 2004 with an 11-pixel Gaussian window (sigma 1.5) on [height, width, channel] images, so its axes
-are right (MobileR2L's published .993 comes from swapped ones). MS-SSIM is Wang et al. 2003, at five scales: sides of at
+are right (MobileR2L's published .993 comes from swapped ones). Windows at the border see the picture mirrored there, as
+in torchmetrics; scikit-image leaves them out, which gives less where the border is empty (.961 for .967, the demo at 128 pixels).
+MS-SSIM is Wang et al. 2003, at five scales: sides of at
 least 176 pixels. FLIP is NVIDIA's LDR-FLIP (Andersson et al. 2020), 0 for equal images. LPIPS needs downloaded weights,
 which nothing here fetches (see `teacher.lpips`). A metric that cannot be had says why instead: "n/a (...)".
 
@@ -54,7 +56,8 @@ def ms_ssim(image: Image, reference: Image) -> float | str:
         return f"n/a (sides of at least {MS_SSIM_SIDE} pixels, not {width}x{height})"
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-    pair = [x.clamp(0, 1).permute(2, 0, 1)[None] for x in (image, reference)]
+    # in float64: variances of flat pictures are differences that float32 has no digits left for
+    pair = [x.clamp(0, 1).double().permute(2, 0, 1)[None] for x in (image, reference)]
     return float(multiscale_structural_similarity_index_measure(pair[0], pair[1], data_range=1.0))
 
 

@@ -16,6 +16,7 @@ from export.bundle import write_bundle
 from export.proof import prove_size
 from export.student_run import open_student
 from student.evaluate import evaluate as evaluate_student
+from student.models.mobile_r2l import MobileR2LConfig
 from student.presets import PoolConfig
 from student.presets import TrainConfig as StudentConfig
 from student.train import train as train_student
@@ -64,10 +65,19 @@ class Shape:
     test: int = 3
     off_centre: tuple[float, float] = (0.0, 0.0)
     """By how much of its width and height the principal point is away from the picture's centre."""
+    student: StudentConfig = STUDENT
 
 
-ODD = Shape(width=40, height=28, off_centre=(0.07, -0.05))
-"""Wide pictures whose principal point is off their centre."""
+ODD = Shape(
+    width=40,
+    height=28,
+    off_centre=(0.07, -0.05),
+    student=replace(
+        STUDENT,
+        model=MobileR2LConfig(width=16, blocks=1, factors=(2, 2), channels=(8, 8), stage_blocks=1),
+    ),
+)
+"""Wide pictures whose principal point is off their centre, and the paper's kind of student."""
 
 
 def write_run(folder: Path, shape: Shape = Shape(), *, bundle: bool = True) -> Path:
@@ -75,7 +85,7 @@ def write_run(folder: Path, shape: Shape = Shape(), *, bundle: bool = True) -> P
     write_pictures(folder / SCENE, shape)
     train_teacher(DataConfig(folder / SCENE), TEACHER, folder / "teacher")
     evaluate_teacher(folder / "teacher", "test", "white")
-    train_student("toy", STUDENT, str(folder / "teacher"), folder / "student")
+    train_student("toy", shape.student, str(folder / "teacher"), folder / "student")
     evaluate_student(folder / "student")
     if bundle:
         source = open_student(folder / "student")

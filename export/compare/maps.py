@@ -17,7 +17,7 @@ from PIL import Image
 from export.compare.colours import coloured
 from teacher.flip import flip_error
 
-Picture = Path | UInt8[np.ndarray, "height width channels"]
+Picture = Path | UInt8[np.ndarray, "height width _"]
 """RGBA with straight alpha, or RGB: a PNG file or its pixels."""
 Mask = Path | Bool[np.ndarray, "height width"] | None
 """Pixels that count, as `ViewRecord.kept` has them; None: all."""
@@ -56,7 +56,7 @@ def over(picture: Picture, background: str = "white") -> Float32[np.ndarray, "he
     return pixels[..., :3] * alpha + (1 - alpha) * np.float32(_BACKGROUNDS[background])
 
 
-def read(picture: Picture) -> np.ndarray:
+def read(picture: Path | np.ndarray) -> np.ndarray:
     """Pixels of a PNG file, whatever its channels and depth; arrays as they are."""
     if isinstance(picture, np.ndarray):
         return picture

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEASURES = {
-    "loss": "loss",
-    "psnr": "PSNR of what was trained on, dB",
-    "test_psnr": "PSNR of held-out views against photographs, dB",
-    "test_psnr_teacher": "PSNR of held-out views against the teacher, dB",
+    "test_psnr": "PSNR of a few held-out views against photographs",
+    "test_psnr_teacher": "PSNR of a few held-out views against the teacher",
+    "psnr": "PSNR of what was trained on",
+    "loss": "Loss",
 }
-"""What is logged, and what the axis says."""
+"""What is logged, and what it is in words."""
 _NAMES = {"test_psnr_truth": "test_psnr"}
 """Two names in logs for one measure: the student's tells truth from teacher, the teacher's need not."""
 _POINTS = 400
@@ -106,4 +106,7 @@ def curve_chart(curves: Sequence[Curve], measure: str) -> "Figure":
     """The chart of one `measure` of all `curves`."""
     chosen = [curve for curve in curves if curve.measure == measure]
     series = [Series(curve.name, curve.minutes, curve.values) for curve in chosen]
-    return chart(series, Axes("minutes of training", MEASURES[measure]))
+    figure = chart(series, Axes("minutes of training", "loss" if measure == "loss" else "PSNR, dB"))
+    if measure == "loss" and series and min(min(curve.values) for curve in chosen) > 0:
+        figure.axes[0].set_yscale("log")
+    return figure

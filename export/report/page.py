@@ -16,20 +16,17 @@ from pathlib import Path
 from export.compare.records import ViewRecord
 from export.machine import machine, machine_line
 from export.report.benches import Bench
+from export.report.charted import novelty_section, tradeoff_section, training_section
 from export.report.facts import Facts, facts_of
-from export.report.markup import Markup, escape, facts, join, paragraph, section
+from export.report.markup import Markup, escape, facts, join
 from export.report.sections import (
     benches_section,
     lacks_section,
     meanings_section,
-    novelty_section,
     summary_section,
-    tradeoff_section,
-    training_section,
 )
-from export.report.strips import encode_strips, strips_html
 from export.report.summary import main_reference
-from export.report.views import views_table
+from export.report.views import views_section
 from export.runs import Lack, Run
 
 _HERE = Path(__file__).parent
@@ -66,12 +63,12 @@ def report_html(
         training_section(runs),
         novelty_section(records),
         benches_section(benches),
-        _views_section(runs, records),
+        views_section(len(runs), records),
         lacks_section(runs, problems),
         meanings_section(),
     ]
     title = f"Pocketfield: {', '.join(run.name for run in runs) or 'no run'}"
-    return _document(title, join([_header(title, runs, records, known, parts), *parts]))
+    return _document(title, _body(title, runs, records, known, parts))
 
 
 def _document(title: str, body: Markup) -> str:
@@ -88,6 +85,17 @@ def _document(title: str, body: Markup) -> str:
         f"<title>{escape(title)}</title><style>{style}</style></head>\n"
         f"<body>{body}<script>{script}</script></body></html>\n"
     )
+
+
+def _body(
+    title: str,
+    runs: Sequence[Run],
+    records: Sequence[ViewRecord],
+    known: dict[str, Facts],
+    parts: Sequence[Markup],
+) -> Markup:
+    header = _header(title, runs, records, known, parts)
+    return Markup(f"{header}<main>{join(parts)}</main>")
 
 
 def _header(
@@ -150,50 +158,3 @@ def _code() -> str:
     except (OSError, subprocess.SubprocessError):
         return "code outside of a repository"
     return f"commit {found.stdout.strip()}"
-
-
-def _views_section(runs: Sequence[Run], records: Sequence[ViewRecord]) -> Markup:
-    if not records:
-        return Markup()
-    strips, side = encode_strips(records)
-    longest = max(max(record.width, record.height) for record in records)
-    note = (
-        "Pictures are at full size."
-        if longest <= side
-        else f"Pictures are shrunk from {longest} to {side} pixels at their longer side, to keep "
-        "this file small; figures are of the full size."
-    )
-    roles = list(dict.fromkeys(s.role for strip in strips for s, _ in strip.shots if s.scenic))
-    return section(
-        "views",
-        "Views",
-        views_table(records),
-        _tools(roles),
-        paragraph(note, "note"),
-        strips_html(strips, len(runs)),
-    )
-
-
-def _tools(roles: Sequence[str]) -> Markup:
-    """What the script offers over the views."""
-    orders = {
-        "worst": "worst first",
-        "best": "best first",
-        "newest": "most novel first",
-        "name": "by name",
-    }
-    chosen = [roles[0], "student" if "student" in roles else roles[-1]] if roles else ["", ""]
-    return Markup(
-        '<div class="tools" id="tools" hidden>'
-        f"<label>Order {_select('order', orders, 'worst')}</label>"
-        f"<label>Drag between {_select('left', dict(zip(roles, roles, strict=True)), chosen[0])}</label>"
-        f"<label>and {_select('right', dict(zip(roles, roles, strict=True)), chosen[1])}</label></div>"
-    )
-
-
-def _select(ident: str, options: dict[str, str], chosen: str) -> Markup:
-    items = [
-        f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{escape(name)}</option>'
-        for value, name in options.items()
-    ]
-    return Markup(f'<select id="{ident}">{"".join(items)}</select>')

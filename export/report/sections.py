@@ -1,21 +1,19 @@
-"""The report's parts that are text, tables and charts.
+"""The report's parts that are text and tables.
 
 runs, ViewRecords, benches --*_section--> HTML of one part; empty where there is nothing to say
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from export.compare.records import MODELS, ViewRecord
 from export.report.benches import PARTS, Bench
 from export.report.csv import METRICS
-from export.report.curves import MEASURES, curve_chart, training_curves
 from export.report.facts import Facts
+from export.report.figures import TITLES, decimal, metric_cell, signed
 from export.report.markup import (
     Cell,
     Column,
     Markup,
-    chart_figure,
     escape,
     facts,
     join,
@@ -23,32 +21,19 @@ from export.report.markup import (
     section,
     table,
 )
-from export.report.summary import (
-    Mean,
-    main_reference,
-    means,
-    novelty_buckets,
-    number,
-    rank_correlation,
-    score,
-)
-from export.report.tradeoff import rate_distortion, tradeoff_chart
+from export.report.summary import Mean, means, number
 from export.runs import Lack, Run
-from teacher.charts import Axes, Series, chart
 
-_DIGITS = {"psnr": 2, "ssim": 4, "ms_ssim": 4, "flip": 4, "lpips": 4}
-_TITLES = {
-    "psnr": ("PSNR, dB", "−10·log10 of the mean squared error; larger is better"),
-    "ssim": ("SSIM", "structural similarity; 1 for equal pictures"),
-    "ms_ssim": ("MS-SSIM", "SSIM at five sizes; 1 for equal pictures"),
-    "flip": ("FLIP", "perceived difference; 0 for equal pictures"),
-    "lpips": ("LPIPS", "learned perceptual distance; 0 for equal pictures"),
+_REFERENCES = {
+    "truth": "Quality against photographs",
+    "teacher": "Quality against the teacher",
+    "student": "Exports against the student in torch",
 }
 _MEANINGS = (
     ("PSNR", "−10·log10 of the mean squared error of two pictures with values clamped to [0, 1]. The mean is over "
      "views, not over pixels of all views. Larger is better; 100 dB stands for equality."),
     ("SSIM, MS-SSIM", "Structural similarity (Wang et al. 2004) in an 11-pixel Gaussian window; MS-SSIM (2003) is the "
-     "same at five sizes and needs pictures of more than 160 pixels a side. 1 for equal pictures."),
+     "same at five sizes and needs sides of 176 pixels at least. 1 for equal pictures."),
     ("FLIP", "Difference as seen when flipping between two pictures (Andersson et al. 2020). 0 for equal pictures."),
     ("LPIPS", "Learned perceptual distance (Zhang et al. 2018). It needs weights that are never downloaded."),
     ("Novelty", "Degrees between a view's direction and that of the nearest training camera, seen from the point of "
@@ -60,180 +45,105 @@ _MEANINGS = (
 )  # fmt: skip
 
 
-def figure_text(scores_value: float | str | None, metric: str) -> str:
-    """A figure as it is printed; text such as "n/a (…)" is cut to its first word."""
-    if scores_value is None:
-        return "–"
-    if isinstance(scores_value, str):
-        return scores_value.split(" ", 1)[0]
-    return f"{scores_value:.{_DIGITS[metric]}f}"
-
-
-def decimal(value: float | None, digits: int = 2) -> Cell:
-    """A number of a table, or a dash."""
-    return Cell("–", float("-inf")) if value is None else Cell(f"{value:.{digits}f}", value)
-
-
 def summary_section(
     runs: Sequence[Run], records: Sequence[ViewRecord], known: dict[str, Facts]
 ) -> Markup:
-    """Means of each model of each run, against truth or, where there is none, the teacher."""
+    """Means of each model of each run, against each reference; then times."""
     rows = means(records)
-    parts, notes = [], []
-    for reference, title in _references(records):
+    parts, notes = [_tiles(rows)], []
+    for reference, title in _REFERENCES.items():
         chosen = [row for row in rows if row.reference == reference]
         if chosen:
-            parts.append(_means_table(chosen, f"Means {title}", known))
+            parts.append(_quality_table(chosen, title))
             notes += _reasons(chosen)
-    unmeasured = [run.name for run in runs if run.name not in {row.run for row in rows}]
-    if unmeasured:
-        parts.append(paragraph(f"Nothing could be compared of: {', '.join(unmeasured)}."))
+    parts.append(_times_table(rows, known))
+    compared = {record.run for record in records}
+    nothing = [run.name for run in runs if run.name not in compared]
+    if nothing:
+        notes.append(f"Nothing could be compared of: {', '.join(nothing)}.")
     parts += [paragraph(note, "note") for note in dict.fromkeys(notes)]
     return section("summary", "Summary", *parts)
 
 
-def _references(records: Sequence[ViewRecord]) -> list[tuple[str, str]]:
-    found = [("truth", "against photographs"), ("teacher", "against the teacher")]
-    return [*found, ("student", "against the student in torch")]
+def _tiles(rows: Sequence[Mean]) -> Markup:
+    """PSNR at a glance: of each run against truth, or the teacher."""
+    parts = []
+    for run in dict.fromkeys(row.run for row in rows):
+        mine = [row for row in rows if row.run == run]
+        mine = [row for row in mine if row.reference == mine[0].reference]
+        tiles = [_tile(row, mine) for row in mine]
+        name = f"<h3>{escape(run)}</h3>" if len({row.run for row in rows}) > 1 else ""
+        parts.append(Markup(f'{name}<ul class="tiles">{join(tiles)}</ul>'))
+    return join(parts)
 
 
-def _means_table(rows: Sequence[Mean], caption: str, known: dict[str, Facts]) -> Markup:
-    several = len({row.run for row in rows}) > 1
-    columns = [Column("model", False), *([Column("run", False)] if several else [])]
-    columns += [Column("views")]
-    columns += [Column(name, True, title) for name, title in map(_TITLES.__getitem__, METRICS)]
-    columns += [
-        *(Column("± dB", True, "standard deviation of PSNR over views"), Column("ms a view")),
-        *(Column("views a second"), Column("million rays a second"), Column("trained, steps")),
-        Column("trained, min"),
+_ABOVE = {"student": "teacher", "onnx fp32": "student", "onnx fp16": "student"}
+"""What a model was made from."""
+
+
+def _tile(row: Mean, rows: Sequence[Mean]) -> Markup:
+    mine = number(row.scores, "psnr")
+    above = _ABOVE.get(row.model, "")
+    theirs = next((number(other.scores, "psnr") for other in rows if other.model == above), None)
+    loss = None if mine is None or theirs is None else f"{signed(mine - theirs)} dB to the {above}"
+    value = "n/a" if mine is None else f"{mine:.2f} <small>dB</small>"
+    time = "" if row.milliseconds is None else f"{row.milliseconds:.0f} ms a view"
+    details = [escape(text) for text in (loss or f"against {row.reference}", time) if text]
+    return Markup(
+        f"<li><span>{escape(row.model)}</span><strong>{value}</strong>"
+        f"<span class=quiet>{'<br>'.join(details)}</span></li>"
+    )
+
+
+def _quality_table(rows: Sequence[Mean], caption: str) -> Markup:
+    """Means over views; a metric that no model has is left out, a note says why."""
+    metrics = [m for m in METRICS if any(number(row.scores, m) is not None for row in rows)]
+    columns = [Column("model", False), Column("run", False), Column("views")]
+    columns += [Column(TITLES[metric][0], True, TITLES[metric][1]) for metric in metrics]
+    columns += [Column("± dB", True, "standard deviation of PSNR over views")]
+    body = [
+        [
+            *(_model_cell(row), Cell(row.run), decimal(float(row.views), 0)),
+            *(metric_cell(row.scores.get(metric), metric) for metric in metrics),
+            decimal(row.deviation),
+        ]
+        for row in rows
     ]
-    return table(caption, columns, [_mean_row(row, known.get(row.run), several) for row in rows])
+    return table(caption, columns, body)
 
 
-def _mean_row(row: Mean, known: Facts | None, several: bool) -> list[Cell]:
-    training = None if known is None else known.training(row.model)
-    step = None if training is None or training.step is None else float(training.step)
-    seconds = None if training is None else training.seconds
-    rays = row.rays_per_second
-    return [
-        Cell(row.model, MODELS.index(row.model) if row.model in MODELS else row.model),
-        *([Cell(row.run)] if several else []),
-        Cell(str(row.views)),
-        *(metric_cell(row.scores.get(metric), metric) for metric in METRICS),
-        decimal(row.deviation),
-        decimal(row.milliseconds, 1),
-        decimal(row.fps, 1),
-        decimal(None if rays is None else rays / 1e6),
-        decimal(step, 0),
-        decimal(None if seconds is None else seconds / 60, 1),
-    ]
-
-
-def metric_cell(value: float | str | None, metric: str) -> Cell:
-    """A figure with the reason why it is missing, if it is."""
-    text = figure_text(value, metric)
-    if isinstance(value, str) or value is None:
-        return Cell(text, float("-inf"), title=value or "")
-    return Cell(text, value)
+def _model_cell(row: Mean) -> Cell:
+    return Cell(row.model, float(MODELS.index(row.model)) if row.model in MODELS else None)
 
 
 def _reasons(rows: Sequence[Mean]) -> list[str]:
     """Why figures are missing, a sentence each."""
     found = [(m, row.scores[m]) for row in rows for m in METRICS if m in row.scores]
-    return [f"{_TITLES[m][0].split(',')[0]}: {text}." for m, text in found if isinstance(text, str)]
+    return [f"{TITLES[m][0].split(',')[0]}: {text}." for m, text in found if isinstance(text, str)]
 
 
-def tradeoff_section(runs: Sequence[Run], records: Sequence[ViewRecord]) -> Markup:
-    """What exports cost against how good they are."""
-    points = [point for run in runs for point in rate_distortion(run, records)]
-    if not points:
+def _times_table(rows: Sequence[Mean], known: dict[str, Facts]) -> Markup:
+    """How long a view takes, and how long was trained for it."""
+    once = {(row.run, row.model): row for row in rows}
+    if not once:
         return Markup()
-    columns = [Column("export", False), Column("run", False), Column("MB"), Column("GFLOP a frame")]
-    columns += [Column("PSNR, dB"), Column("against", False), Column("views")]
-    columns += [Column("against torch, dB", True, "as its export measured it, worst view")]
-    rows = [
-        [
-            *(Cell(p.name), Cell(p.run), decimal(p.megabytes), decimal(p.gflop, 3)),
-            *(decimal(p.psnr), Cell(p.reference), Cell(str(p.views)), decimal(p.agreement, 1)),
-        ]
-        for p in points
-    ]
-    charts = [
-        chart_figure(tradeoff_chart(points, "megabytes"), "PSNR against megabytes", "rd-mb"),
-        chart_figure(tradeoff_chart(points, "gflop"), "PSNR against operations", "rd-gflop"),
-    ]
-    note = (
-        "The WebGPU form runs on graphics cards alone: its PSNR is that of the whole graph, from "
-        "which it differs as the last column says. A teacher's operations depend on the scene."
-    )
-    found = table("Exports", columns, rows)
-    return section(
-        "exports", "Size and work against quality", _charts(charts), found, paragraph(note, "note")
-    )
+    columns = [Column("model", False), Column("run", False), Column("ms a view")]
+    columns += [Column("views a second"), Column("million rays a second")]
+    columns += [Column("steps of training"), Column("minutes of training")]
+    body = [_time_row(row, known.get(row.run)) for row in once.values()]
+    return table("Time", columns, body)
 
 
-def _charts(charts: Sequence[str]) -> Markup:
-    return Markup(f'<div class="charts">{join(charts)}</div>')
-
-
-def training_section(runs: Sequence[Run]) -> Markup:
-    """How loss and PSNR went while models were trained."""
-    curves = [curve for run in runs for curve in training_curves(run)]
-    measures = [measure for measure in MEASURES if any(c.measure == measure for c in curves)]
-    if not measures:
-        return Markup()
-    charts = [
-        chart_figure(
-            curve_chart(curves, m), f"{MEASURES[m]}, against minutes of training", f"t-{m}"
-        )
-        for m in measures
-    ]
-    return section("training", "Training", _charts(charts))
-
-
-def novelty_section(records: Sequence[ViewRecord]) -> Markup:
-    """Quality by how far a view is from those that were trained on."""
-    if not records:
-        return Markup()
-    reference, series, rows, notes = main_reference(records), [], [], []
-    for run in dict.fromkeys(record.run for record in records):
-        mine = [record for record in records if record.run == run]
-        for model in ("teacher", "student"):
-            pairs = _pairs(mine, model, reference)
-            if pairs:
-                x, y = (tuple(pair[k] for pair in pairs) for k in (0, 1))
-                series.append(Series(f"{run}: {model}", x, y, joined=False))
-                rows += _bucket_rows(mine, run, model, reference)
-                notes.append(_correlation(f"{run}, {model}", pairs))
-    axes = Axes("degrees to the nearest training camera", f"PSNR against {reference}, dB")
-    found = chart_figure(chart(series, axes), "PSNR of each view against its novelty", "novelty")
-    columns = [Column("degrees", False), Column("run", False), Column("model", False)]
-    columns += [Column("views"), Column("mean, dB"), Column("worst, dB"), Column("± dB")]
-    by_angle = table("Quality by the angle to what was captured", columns, rows)
-    note = paragraph(" ".join(filter(None, notes)), "note")
-    return section("novelty", "Novelty against error", _charts([found]), by_angle, note)
-
-
-def _pairs(records: Sequence[ViewRecord], model: str, reference: str) -> list[tuple[float, float]]:
-    values = [(r.novelty.degrees, score(r, model, reference, "psnr")) for r in records]
-    return [(degrees, value) for degrees, value in values if value is not None]
-
-
-def _bucket_rows(
-    records: Sequence[ViewRecord], run: str, model: str, reference: str
-) -> list[list[Cell]]:
+def _time_row(row: Mean, known: Facts | None) -> list[Cell]:
+    training = None if known is None else known.training(row.model)
+    step = None if training is None or training.step is None else float(training.step)
+    seconds = None if training is None else training.seconds
+    rays = row.rays_per_second
     return [
-        [
-            *(Cell(f"{b.low:g} to {b.high:g}°", b.low), Cell(run), Cell(model)),
-            *(Cell(str(b.views)), decimal(b.mean), decimal(b.worst), decimal(b.deviation)),
-        ]
-        for b in novelty_buckets(records, model, reference)
+        *(_model_cell(row), Cell(row.run), decimal(row.milliseconds, 1), decimal(row.fps, 1)),
+        *(decimal(None if rays is None else rays / 1e6), decimal(step, 0)),
+        decimal(None if seconds is None else seconds / 60, 1),
     ]
-
-
-def _correlation(name: str, pairs: Sequence[tuple[float, float]]) -> str:
-    found = rank_correlation(pairs)
-    return "" if found is None else f"Rank correlation of novelty and PSNR, {name}: {found:+.2f}."
 
 
 def benches_section(benches: Sequence[Bench]) -> Markup:
@@ -276,14 +186,3 @@ def lacks_section(runs: Sequence[Run], problems: Sequence[tuple[str, Lack]] = ()
 def meanings_section() -> Markup:
     """What each figure means."""
     return section("meanings", "What the figures mean", facts(_MEANINGS))
-
-
-def psnr_of(record: ViewRecord, model: str) -> float | None:
-    """Against truth, or the teacher where there is none."""
-    reference = "truth" if model in record.scores.get("truth", {}) else "teacher"
-    return number(record.scores.get(reference, {}).get(model), "psnr")
-
-
-def folder_name(path: Path | None) -> str:
-    """A path as text, or a dash."""
-    return "–" if path is None else str(path)

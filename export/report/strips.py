@@ -8,14 +8,15 @@ them together stay within a budget; figures are always of the full size.
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
 
+from export.compare import maps
 from export.compare.records import ViewRecord
 from export.report.markup import Markup, escape, join, png_uri
-from export.report.pictures import Pixels, Shot, shots_of
+from export.report.pictures import Shot, shots_of
 from export.report.summary import main_reference, score
 
 LARGEST = 400
@@ -43,23 +44,27 @@ def encode_strips(records: Sequence[ViewRecord], budget: int = BUDGET) -> tuple[
 
     The first few views tell how many bytes to expect; what is still too much is shrunk further.
     """
-    side = LARGEST
-    some = records[:: max(1, len(records) // 4)]
-    expected = sum(_strip(record, side).size for record in some) * len(records) / max(1, len(some))
-    while True:
-        if expected > budget:
+    side, count = LARGEST, len(records)
+    strips: dict[int, Strip] = {}
+    for chosen in (range(0, count, max(1, count // 4)), range(count)):
+        for number in chosen:
+            strips[number] = strips.get(number) or _strip(records[number], side)
+        while (expected := _expected(strips, count)) > budget and side > SMALLEST:
             side = max(SMALLEST, math.floor(side * min(0.95, math.sqrt(budget / expected))))
-        strips = [_strip(record, side) for record in records]
-        expected = sum(strip.size for strip in strips)
-        if expected <= budget or side == SMALLEST:
-            return strips, side
+            strips = {number: _strip(records[number], side) for number in strips}
+    return [strips[number] for number in range(count)], side
+
+
+def _expected(strips: Mapping[int, Strip], count: int) -> float:
+    """Bytes of `count` strips, if all are like those that are known."""
+    return sum(strip.size for strip in strips.values()) * count / max(1, len(strips))
 
 
 def _strip(record: ViewRecord, side: int) -> Strip:
     return Strip(record, tuple((shot, encode(shot.pixels, side)) for shot in shots_of(record)))
 
 
-def encode(pixels: Pixels, side: int) -> bytes:
+def encode(pixels: maps.Pixels, side: int) -> bytes:
     """A PNG file whose longer side is at most `side` pixels."""
     image = Image.fromarray(pixels)
     scale = side / max(image.size)

@@ -16,7 +16,7 @@ from statistics import fmean, pstdev
 
 from export.compare.records import MODELS, REFERENCES, Scores, ViewRecord
 
-DEGREES = (0.0, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 180.0)
+DEGREES = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 180.0)
 """Bounds of the ranges of novelty; the last one is in the last range."""
 
 

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 Cost = Literal["megabytes", "gflop"]
 _AXES: dict[Cost, str] = {"megabytes": "MB to download", "gflop": "GFLOP for a frame"}
+_LEAST = 1.0
+"""A chart shows so many dB at least."""
+_NEAR = 0.1
+"""Labels closer than this part of the axis would lie on each other."""
+_WORDS = {"weights": "teacher", "whole graph": "{}", "WebGPU form": "{} WebGPU"}
 _PRECISIONS = {"fp32": "onnx fp32", "fp16": "onnx fp16"}
 
 
@@ -138,17 +143,39 @@ def _quality(
 
 
 def tradeoff_chart(points: Sequence[ExportPoint], cost: Cost) -> "Figure":
-    """PSNR against `cost`, a series for each run and form; exports without that cost are left out."""
-    named: dict[tuple[str, str], list[ExportPoint]] = {}
-    for point in points:
-        if getattr(point, cost) is not None:
-            named.setdefault((point.run, point.form), []).append(point)
-    series = []
-    for (run, form), group in named.items():
-        ordered = sorted(group, key=lambda point: getattr(point, cost))
-        x, y = (tuple(getattr(p, key) for p in ordered) for key in (cost, "psnr"))
-        labels = tuple(point.model.removeprefix("onnx ") for point in ordered)
-        series.append(Series(f"{run}: {form}", x, y, labels=labels, joined=len(x) > 1))
+    """PSNR against `cost` from zero, a line for each run's exports; what has no such cost is left out."""
+    known = [point for point in points if getattr(point, cost) is not None]
+    exports = {p.run: [q for q in known if q.run == p.run and q.form != "weights"] for p in known}
+    series = [_series(f"{run}: exports", group, cost) for run, group in exports.items() if group]
+    weights = [point for point in known if point.form == "weights"]
+    series += [_series(f"{point.run}: teacher", [point], cost) for point in weights]
     references = sorted({point.reference for point in points}) or ["truth"]
-    y_label = f"PSNR against {' or '.join(references)}, dB"
-    return chart(series, Axes(_AXES[cost], y_label, log_x=cost == "megabytes"))
+    figure = chart(series, Axes(_AXES[cost], f"PSNR against {' or '.join(references)}, dB"))
+    area = figure.axes[0]
+    area.set_xlim(left=0, right=1.12 * max((getattr(p, cost) for p in known), default=1))
+    low, high = area.get_ylim()
+    rest = max(0.0, _LEAST - (high - low)) / 2  # hundredths of a dB are not to look like much
+    area.set_ylim(low - rest, high + rest)
+    return figure
+
+
+def _series(name: str, points: Sequence[ExportPoint], cost: Cost) -> Series:
+    ordered = sorted(points, key=lambda point: getattr(point, cost))
+    x, y = (tuple(getattr(point, key) for point in ordered) for key in (cost, "psnr"))
+    return Series(name, x, y, labels=_labels(ordered, x, y), joined=len(x) > 1)
+
+
+def _labels(
+    points: Sequence[ExportPoint], x: Sequence[float], y: Sequence[float]
+) -> tuple[str, ...]:
+    """A word for each point; the first of several in one place has a line for each, the others none."""
+    words = [
+        _WORDS.get(point.form, "").format(point.model.removeprefix("onnx ")) for point in points
+    ]
+    near, first = _NEAR * max(x), 0
+    for k in range(1, len(points)):
+        if x[k] - x[first] < near and abs(y[k] - y[first]) < _LEAST / 10:
+            words[first], words[k] = f"{words[first]}\n{words[k]}", ""
+        else:
+            first = k
+    return tuple(words)
