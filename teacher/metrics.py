@@ -3,10 +3,10 @@
 PSNR is -10 log10(MSE) of one pair of images clamped to [0, 1]; a set's PSNR is the *mean over images* of that.
 SSIM is Wang et al. 2004 with an 11-pixel Gaussian window (sigma 1.5) on [height, width, channel] images, so its axes
 are right (MobileR2L's published .993 comes from swapped ones). Windows at the border see the picture mirrored there, as
-in torchmetrics; scikit-image leaves them out, which gives less where the border is empty (.961 for .967, the demo at 128 pixels).
-MS-SSIM is Wang et al. 2003, at five scales: sides of at
-least 176 pixels. FLIP is NVIDIA's LDR-FLIP (Andersson et al. 2020), 0 for equal images. LPIPS needs downloaded weights,
-which nothing here fetches (see `teacher.lpips`). A metric that cannot be had says why instead: "n/a (...)".
+in torchmetrics; scikit-image leaves them out, which gives less where the border is empty (.961 for .967, the teacher of
+the built-in scene at 128 pixels). MS-SSIM is Wang et al. 2003, at five scales: sides of at least 176 pixels. FLIP is
+NVIDIA's LDR-FLIP (Andersson et al. 2020), 0 for equal images. LPIPS needs downloaded weights, which
+nothing here fetches (see `teacher.lpips`). A metric that cannot be had says why instead: "n/a (...)".
 
 `measure` is the one function that scores a picture: the stages' own eval, the comparison and all that is made of it.
 """

@@ -58,6 +58,8 @@ def odd_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _shared_folder(factory: pytest.TempPathFactory) -> Path:
-    """The session's folder, the same for all of pytest-xdist's processes."""
+    """The session's folder, the same for all of pytest-xdist's processes; $POCKETFIELD_TEST_RUNS outlives sessions."""
+    if "POCKETFIELD_TEST_RUNS" in os.environ:
+        return Path(os.environ["POCKETFIELD_TEST_RUNS"])
     mine = factory.getbasetemp()
     return mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine

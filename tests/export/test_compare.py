@@ -2,22 +2,27 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import torch
+from PIL import Image
 
 from export.compare.contenders import Contenders, open_contenders
 from export.compare.identity import identities
 from export.compare.onnx_view import resampled
-from export.compare.records import MODELS
+from export.compare.records import MODELS, Scores
 from export.compare.targets import targets_of
 from export.compare.views import compare_view
 from export.manifest import CameraPose
 from export.runs import read_run
 from export.verify import OnnxPicture, open_graph
+from student.evaluate import evaluate as evaluate_student
 from teacher.cameras import Camera
 from teacher.errors import UserError
+from teacher.evaluate import evaluate as evaluate_teacher
 from teacher.metrics import METRICS
 from teacher.pseudo.view import View
 from tests.runs import copied
@@ -133,20 +138,71 @@ def test_the_first_picture_is_not_timed_and_slow_ones_are_timed_once(
 
 
 @pytest.mark.parametrize("which", ["tiny_run", "odd_run"])
-def test_every_stage_gives_a_view_the_same_psnr(which: str, request: pytest.FixtureRequest) -> None:
-    """To the last bit: pinhole photographs, the sizes that students were trained at."""
-    run = read_run(request.getfixturevalue(which))
-    assert run.teacher is not None and run.student is not None
-    teacher = json.loads((run.teacher / "eval" / "metrics.json").read_text())["per_view"]
-    student = json.loads((run.student / "eval" / "metrics.json").read_text())["per_view"]
-    contenders = open_contenders(run)
-    targets = targets_of(run, "test", contenders.surroundings)
-    assert [t.name for t in targets] == [v["name"] for v in student] and len(targets) == 3
-    for target, taught, learnt in zip(targets, teacher, student, strict=True):
-        scores = target.compare(contenders, "white").scores
-        assert scores["truth"]["teacher"] == taught["metrics"] == learnt["teacher_truth"]
-        assert scores["truth"]["student"] == learnt["truth"]
-        assert scores["teacher"]["student"] == learnt["teacher"]
+def test_every_stage_gives_a_view_the_same_figures(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    """To the last bit, of pinhole photographs."""
+    _agree(request.getfixturevalue(which))
+
+
+def _agree(run: Path) -> None:
+    teacher, student = (_rows(run / stage) for stage in ("teacher", "student"))
+    for compared, taught, learnt in zip(_scores(run), teacher, student, strict=True):
+        assert compared["truth"]["teacher"] == taught["metrics"] == learnt["teacher_truth"]
+        assert compared["truth"]["student"] == learnt["truth"]
+        assert compared["teacher"]["student"] == learnt["teacher"]
+
+
+def _rows(stage: Path) -> list[dict[str, Any]]:
+    """What the stage's own eval says of each view."""
+    return json.loads((stage / "eval" / "metrics.json").read_text())["per_view"]
+
+
+def _scores(run: Path) -> list[dict[str, dict[str, Scores]]]:
+    contenders = open_contenders(read_run(run), ("teacher", "student"))
+    targets = targets_of(contenders.run, "test", contenders.surroundings)
+    assert [target.name for target in targets] == [row["name"] for row in _rows(run / "student")]
+    assert len(targets) == 3
+    return [target.compare(contenders, "white").scores for target in targets]
+
+
+def _edited(run: Path, **keys: Any) -> None:
+    """Give the test photographs of `run` other `keys`, and measure them again with both stages."""
+    path = run / "still-life" / "transforms_test.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **keys}))
+    evaluate_teacher(run / "teacher", "test", "white")
+    evaluate_student(run / "student")
+
+
+def test_masked_pixels_count_for_none_of_the_stages(tiny_run: Path, tmp_path: Path) -> None:
+    """Half of every photograph is hidden, and ruined: all figures agree, and no PSNR falls for it."""
+    run = copied(tiny_run, tmp_path / "run")
+    mask, photographs = np.zeros((32, 32), np.uint8), run / "still-life"
+    mask[:, 16:] = 255
+    Image.fromarray(mask).save(photographs / "mask.png")
+    for path in (photographs / "test").glob("*.png"):
+        pixels = np.array(Image.open(path))
+        pixels[:, :16] = (255, 0, 255, 255)
+        Image.fromarray(pixels).save(path)
+    frames = json.loads((photographs / "transforms_test.json").read_text())["frames"]
+    _edited(run, frames=[{**frame, "mask_path": "mask.png"} for frame in frames])
+    _agree(run)
+    psnr, before = (
+        [row["metrics"]["psnr"] for row in _rows(one / "teacher")] for one in (run, tiny_run)
+    )
+    assert min(psnr) > min(before) - 3, "magenta would cost more"
+
+
+def test_through_a_lens_the_teachers_own_eval_differs_by_design(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    """It looks through the lens; student and comparison see the photograph without distortion."""
+    run = copied(tiny_run, tmp_path / "run")
+    _edited(run, k1=-0.3)
+    teacher, student = (_rows(run / stage) for stage in ("teacher", "student"))
+    for compared, taught, learnt in zip(_scores(run), teacher, student, strict=True):
+        assert compared["truth"]["student"] == learnt["truth"]
+        assert compared["truth"]["teacher"] == learnt["teacher_truth"] != taught["metrics"]
 
 
 def _opened_without(run: Path, *models: str) -> Contenders:

@@ -32,7 +32,7 @@ def test_psnr_clamps_both_images() -> None:
 @pytest.mark.parametrize("height, width", [(11, 11), (40, 48), (23, 91)])
 @pytest.mark.parametrize("noise", [0.0, 0.02, 0.3])
 def test_ssim_equals_scikit_image(height: int, width: int, noise: float) -> None:
-    """Ours and skimage's Gaussian SSIM agree (same window, sigma and constants); skimage is shown the mirrored border."""
+    """Ours and skimage's Gaussian SSIM agree (window, sigma, constants); skimage is shown the mirrored border."""
     image = torch.rand(height, width, 3, generator=GENERATOR)
     noisy = (image + noise * torch.randn(image.shape, generator=GENERATOR)).clamp(0, 1)
     theirs = structural_similarity(
