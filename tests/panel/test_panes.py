@@ -1,6 +1,8 @@
 """What Python sends to the panes, and what comes back."""
 
+import base64
 import io
+import json
 import math
 import re
 import subprocess
@@ -11,7 +13,15 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from web.panel.panes import HERE, Legend, Orbit, Pane, panes
-from web.panel.panes.media import KEPT, _next_slot, picture_size, picture_type, sent
+from web.panel.panes.media import (
+    KEPT,
+    Frames,
+    addresses,
+    hosted,
+    picture_size,
+    picture_type,
+    read_frames,
+)
 from web.panel.panes.script import joined
 
 ENTRY = HERE / "js" / "index.mjs"
@@ -40,6 +50,10 @@ class _Host:
         return f"/media/{hash(path_or_data)}.{mimetype.split('/')[1]}"
 
 
+def _frames(*frames: bytes | Path) -> Frames:
+    return read_frames(Pane("a", frames))
+
+
 class TestPictures:
     """Frames on their way to the page."""
 
@@ -49,17 +63,34 @@ class TestPictures:
         assert picture_type(content) == f"image/{kind.lower()}"
         assert picture_size(content) == (5, 7)
 
-    def test_every_frame_has_its_own_place(self) -> None:
-        host = _Host()
-        found = sent([_png(0), _png(1), _png(0)], host, "key/1/0")
-        assert host.places == {f"key/1/0/{k}": _png(shade) for k, shade in enumerate((0, 1, 0))}
-        assert found.addresses[0] == found.addresses[2] != found.addresses[1]
+    def test_names_are_of_the_content(self, tmp_path: Path) -> None:
+        (tmp_path / "a.png").write_bytes(_png(9))
+        found = _frames(_png(0), _png(9), tmp_path / "a.png", _png(0))
+        first, second, third, fourth = found.names
+        assert first == fourth != second == third
         assert (found.size, found.problem) == ((4, 3), "")
 
-    def test_a_file_is_sent_as_its_content(self, tmp_path: Path) -> None:
-        file = tmp_path / "a.png"
-        file.write_bytes(_png(9))
-        assert sent([file], _Host(), "k").addresses == sent([_png(9)], _Host(), "k").addresses
+    def test_little_goes_with_the_message_and_each_picture_once(self) -> None:
+        film = _frames(_png(0), _png(1), _png(0))
+        found = addresses([film, film], "k")
+        assert set(found) == set(film.names)
+        kind, data = found[film.names[1]].split(",")
+        assert kind == "data:image/png;base64"
+        assert base64.b64decode(data) == _png(1)
+
+    def test_much_goes_to_streamlit_s_media_files(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A place of its own for each picture; those of older answers are taken over in turn."""
+        monkeypatch.setattr("streamlit.session_state", {})
+        host, film = _Host(), _frames(_png(0), _png(1))
+        for _ in range(3 * KEPT):
+            found = hosted(film.contents, host, "k")
+        assert set(found) == set(film.names)
+        assert len(host.places) == 2 * KEPT
+        assert set(host.places.values()) == {_png(0), _png(1)}
+
+    def test_much_without_a_server_is_not_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("web.panel.panes.media.LITTLE", 10)
+        assert addresses([_frames(_png())], "k") == {}
 
     @pytest.mark.parametrize(
         ("content", "says"),
@@ -68,25 +99,21 @@ class TestPictures:
             (b"GIF89a and so on", "no picture (16 bytes)"),
             (_png()[:20], "a broken picture"),
             (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "a broken picture"),
-            # A file that claims to be of no width.
-            (_png()[:16] + b"\0\0\0\0" + _png()[20:], "picture"),
+            (_png()[:16] + b"\0\0\0\0" + _png()[20:], "picture"),  # it claims to be of no width
         ],
     )
     def test_what_is_no_picture_is_said_and_not_sent(self, content: bytes, says: str) -> None:
-        host = _Host()
-        found = sent([content], host, "k")
+        found = _frames(_png(), content)
+        assert found.problem.startswith("frame 1: ")
         assert says in found.problem
-        assert (found.addresses, found.size, host.places) == ((), None, {})
-
-    def test_a_film_says_which_frame_is_at_fault(self) -> None:
-        assert sent([_png(), b"?"], _Host(), "k").problem == "frame 1: no picture (1 bytes)"
+        assert (found.names, found.size) == ([], None)
 
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
-        problem = sent([tmp_path / "gone.png"], _Host(), "k").problem
+        problem = _frames(tmp_path / "gone.png").problem
         assert problem == f"{tmp_path / 'gone.png'}: No such file or directory"
 
     def test_no_frames_are_no_picture(self) -> None:
-        assert sent([], _Host(), "k").problem == "no picture"
+        assert _frames().problem == "no picture"
 
 
 class TestArguments:
@@ -233,14 +260,6 @@ class TestPage:
         page.button[0].click().run()
         assert _sent(page) == first, "nothing has changed, and the page is to see that"
 
-    def test_pictures_of_older_answers_give_up_their_place(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("streamlit.session_state", {})
-        slots = [_next_slot("row") for _ in range(2 * KEPT)]
-        assert len(set(slots[:KEPT])) == KEPT
-        assert slots[KEPT:] == slots[:KEPT]
-
     def test_the_camera_that_was_turned_comes_back(self) -> None:
         page = AppTest.from_function(_page).run()
         page.checkbox[0].check().run()
@@ -257,8 +276,6 @@ class TestPage:
 
 
 def _sent(page: AppTest) -> dict:
-    import json
-
     return next(
         json.loads(element.proto.json)
         for element in page.main

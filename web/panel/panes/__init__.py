@@ -1,7 +1,7 @@
 """Up to four pictures side by side in a Streamlit page: one zoom for all, a slider between any two, films, a camera.
 
     Pane(title, frames) ... --panes--> component in the page (js/*.mjs as one script, panes.css)
-         frames: PNG -> media files named by their content    |
+         frames: PNG, named by their content (media.py)       |
          PanesState(orbit) <------------- a drag on a pane ---+
 
 Zoom, divider, mode and place in the film belong to the page: they outlive reruns, and changing them causes none. Only a
@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from web.panel.panes.media import Sent, send
+from web.panel.panes.media import Frames, addresses, read_frames
 from web.panel.panes.script import joined
 
 HERE = Path(__file__).parent
@@ -124,11 +124,11 @@ def panes(
     """
     _check(pictures, slider, fps)
     asked = _asked(key)
+    films = [read_frames(pane) for pane in pictures]
     data = {
         "key": key,
-        "panes": [
-            _plain(pane, sent) for pane, sent in zip(pictures, send(pictures, key), strict=True)
-        ],
+        "panes": [_plain(pane, film) for pane, film in zip(pictures, films, strict=True)],
+        "files": addresses(films, key),
         "slider": slider,
         "fps": fps,
         "background": background,
@@ -172,14 +172,14 @@ def _check(pictures: Sequence[Pane], slider: tuple[int, int] | None, fps: float)
         raise ValueError(f"{fps} frames per second; expected a number above 0")
 
 
-def _plain(pane: Pane, sent: Sent) -> dict[str, Any]:
+def _plain(pane: Pane, film: Frames) -> dict[str, Any]:
     return {
         "title": pane.title,
         "caption": pane.caption,
         "legend": None if pane.legend is None else asdict(pane.legend),
-        "frames": sent.addresses,
-        "size": sent.size,
-        "problem": sent.problem,
+        "frames": film.names,
+        "size": film.size,
+        "problem": film.problem,
     }
 
 

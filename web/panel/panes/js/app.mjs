@@ -88,11 +88,11 @@ export class App {
    */
   update(data, send) {
     this.#send = send;
-    if (JSON.stringify(data) === JSON.stringify(this.#coming)) return this.#redraw();
+    if (isSame(data, this.#coming)) return this.#redraw();
     if (this.#data === null) this.#recall(data);
     else if (String(data.slider) !== String(this.#coming?.slider)) this.#ask(data.slider);
     this.#coming = data;
-    this.#pictures.keep(new Set([...addresses(data), ...addresses(this.#data)]));
+    this.#pictures.keep(files([data, this.#data]));
     if (this.#data === null) this.#show(data);
     void this.#load(data);
   }
@@ -109,7 +109,7 @@ export class App {
     await this.#pictures.want(framesAt(data, this.#film.frame));
     if (this.#coming !== data || this.#over.signal.aborted) return;
     this.#show(data);
-    this.#pictures.keep(addresses(data));
+    this.#pictures.keep(files([data]));
     if (data.steer !== null) this.#courier?.answered(data.steer.answers, performance.now());
     if (this.#courier?.behind !== true && !this.#held) this.#goal = data.steer;
     this.#redraw();
@@ -243,7 +243,7 @@ export class App {
     const seconds = Math.min(Math.max((now - this.#before) / 1000, 0), MOVE);
     this.#before = now;
     const settled = (/** @type {number} */ frame) =>
-      framesAt(data, frame).every((address) => this.#pictures.isSettled(address));
+      framesAt(data, frame).every((name) => this.#pictures.isSettled(name));
     this.#film.advance(seconds, settled);
     this.#lookAhead(data);
     this.#alternate(now);
@@ -257,7 +257,7 @@ export class App {
     const soon = Array.from({ length: Math.min(AHEAD, count) }, (_, k) => (frame + k) % count);
     const wanted = soon.flatMap((number) => framesAt(data, number));
     const now = framesAt(data, frame);
-    const late = now.some((address) => !this.#pictures.isSettled(address));
+    const late = now.some((name) => !this.#pictures.isSettled(name));
     void this.#pictures.want(wanted);
     if (late) void this.#pictures.want(now).then(() => this.#redraw());
   }
@@ -294,13 +294,23 @@ export class App {
  * @type {(pair: readonly [number, number], count: number) => readonly [number, number]} */
 const pairWithin = (pair, count) => (Math.max(...pair) < count ? pair : [0, 1]);
 
-/** Of all frames, in the order in which they will be shown.
- * @param {PanesData | null} data */
-function addresses(data) {
-  const films = (data?.panes ?? []).map(({ frames }) => frames);
-  const longest = Math.max(0, ...films.map(({ length }) => length));
-  const inOrder = Array.from({ length: longest }, (_, k) => films.flatMap((film) => film[k] ?? []));
-  return new Set(inOrder.flat());
+/** Names and addresses of all frames, in the order in which they will be shown.
+ * @param {readonly (PanesData | null)[]} shown @returns {Map<string, string>} */
+function files(shown) {
+  const found = new Map();
+  for (const data of shown) {
+    const films = (data?.panes ?? []).map(({ frames }) => frames);
+    const longest = Math.max(0, ...films.map(({ length }) => length));
+    for (let k = 0; k < longest; k++) {
+      for (const name of films.flatMap((film) => film[k] ?? [])) found.set(name, data?.files[name]);
+    }
+  }
+  return found;
+}
+
+/** @param {PanesData} data @param {PanesData | null} other */
+function isSame(data, other) {
+  return JSON.stringify({ ...data, files: {} }) === JSON.stringify({ ...other, files: {} });
 }
 
 /** What each pane shows as its film's `frame`; a shorter film rests on its last one.

@@ -81,9 +81,13 @@ export class Board {
     while (this.#views.length < count) this.#add();
     const first = data.panes.find(({ size }) => size !== null)?.size ?? [1, 1];
     this.picture = { width: first[0], height: first[1] };
-    const room = { width: this.#root.clientWidth, height: TALL * window.innerHeight };
-    const { frame } = arranged(count, first[0] / first[1], room);
+    const room = {
+      width: Math.floor(this.#root.getBoundingClientRect().width),
+      height: TALL * window.innerHeight,
+    };
+    const { columns, frame } = arranged(count, first[0] / first[1], room);
     this.frame = frame;
+    this.#grid.style.setProperty("--columns", String(columns));
     for (const view of this.#views) view.resize(frame);
     if (mode === "slider") this.#views[0]?.holder.append(this.#divider.root);
     else this.#divider.root.remove();
@@ -113,11 +117,9 @@ export class Board {
   #drawPane(view, numbers, state, cross, dark) {
     const { data, pictures, film } = state;
     const panes = numbers.flatMap((n) => data.panes[n] ?? []);
-    const addresses = panes.map(({ frames }) => frames.at(Math.min(film.frame, frames.length - 1)));
-    const bitmaps = addresses.map((address) => pictures.at(address)?.bitmap ?? null);
-    const note = panes
-      .map((pane, k) => noteOf(pane, pictures.isMissing(addresses[k])))
-      .find(Boolean);
+    const names = panes.map(({ frames }) => frames.at(Math.min(film.frame, frames.length - 1)));
+    const bitmaps = names.map((name) => pictures.at(name)?.bitmap ?? null);
+    const note = panes.map((pane, k) => noteOf(pane, pictures.isMissing(names[k]))).find(Boolean);
     view.label(panes, labelOf(panes, film), note ?? "");
     view.explain(panes.find(({ legend }) => legend !== null)?.legend ?? null);
     draw(view.canvas, {
@@ -127,7 +129,7 @@ export class Board {
     const readings = panes.map(({ title }, k) => {
       const size = bitmaps[k] ?? this.picture;
       const at = cross && pixelAt(cross, size);
-      return { title, rgba: at && pictures.pixel(addresses[k], at) };
+      return { title, rgba: at && !film.playing ? pictures.pixel(names[k], at) : null };
     });
     view.read(cross && pixelAt(cross, bitmaps[0] ?? this.picture), readings);
   }

@@ -1,10 +1,10 @@
 /**
  * Pictures from their addresses to the canvas: fetched once, decoded before they are due.
  *
- *     address --fetch--> file (kept while any pane may show it) --decode--> bitmap (the last used ones are kept)
+ *     name, address --fetch--> file (kept while any pane may show it) --decode--> bitmap (the last used ones are kept)
  */
-/** @import { Size } from "./view.mjs" */
 
+const PAUSES = [300, 1000, 3000]; // milliseconds before asking again
 const BUDGET = 256 * 2 ** 20; // bytes of decoded pictures
 
 /** @typedef {{ readonly bitmap: ImageBitmap, pixels: ImageData | null }} Picture */
@@ -17,50 +17,54 @@ export class Pictures {
   /** @type {Map<string, Picture | null>} null: there is none to be had */
   #decoded = new Map();
   #bytes = 0;
+  /** @type {ReadonlyMap<string, string>} */
+  #addresses = new Map();
 
   /** The picture, if it is decoded; null where it is not, or cannot be.
-   * @param {string | undefined} address */
-  at(address) {
-    return (address !== undefined && this.#decoded.get(address)) || null;
+   * @param {string | undefined} name */
+  at(name) {
+    return (name !== undefined && this.#decoded.get(name)) || null;
   }
 
   /** Can it be shown, or is it known that it cannot?
-   * @param {string | undefined} address */
-  isSettled(address) {
-    return address === undefined || this.#decoded.has(address);
+   * @param {string | undefined} name */
+  isSettled(name) {
+    return name === undefined || this.#decoded.has(name);
   }
 
   /** Was it asked for in vain?
-   * @param {string | undefined} address */
-  isMissing(address) {
-    return address !== undefined && this.#decoded.get(address) === null;
+   * @param {string | undefined} name */
+  isMissing(name) {
+    return name !== undefined && this.#decoded.get(name) === null;
   }
 
   /** These will be shown soon: fetch and decode them.
-   * @param {readonly string[]} addresses */
-  async want(addresses) {
-    await Promise.all(addresses.map((address) => this.#decode(address)));
-    this.#forget(new Set(addresses));
+   * @param {readonly string[]} names */
+  async want(names) {
+    await Promise.all(names.map((name) => this.#decode(name)));
+    this.#forget(new Set(names));
   }
 
   /** These may be shown some day: fetch them, as the server may drop them; drop all others.
-   * @param {ReadonlySet<string>} addresses */
+   * @param {ReadonlyMap<string, string>} addresses by name */
   keep(addresses) {
-    for (const address of addresses) void this.#file(address);
-    for (const address of [...this.#files.keys()]) {
-      if (addresses.has(address)) continue;
-      this.#files.delete(address);
-      this.#drop(address);
+    this.#addresses = addresses;
+    for (const name of [...this.#files.keys()]) {
+      // What could not be had before is asked for again.
+      if (addresses.has(name) && !this.isMissing(name)) continue;
+      this.#files.delete(name);
+      this.#drop(name);
     }
+    for (const name of addresses.keys()) void this.#file(name);
   }
 
   /**
    * Red, green, blue and alpha of a pixel, 0 to 255; null where there is none.
-   * @param {string | undefined} address
+   * @param {string | undefined} name
    * @param {{ x: number, y: number }} at
    */
-  pixel(address, { x, y }) {
-    const picture = this.at(address);
+  pixel(name, { x, y }) {
+    const picture = this.at(name);
     if (picture === null) return null;
     picture.pixels ??= pixelsOf(picture.bitmap);
     const { data, width } = picture.pixels;
@@ -68,24 +72,25 @@ export class Pictures {
   }
 
   close() {
-    this.keep(new Set());
+    this.keep(new Map());
   }
 
-  /** @param {string} address */
-  #file(address) {
-    const found = this.#files.get(address) ?? fetched(address);
-    this.#files.set(address, found);
+  /** @param {string} name */
+  #file(name) {
+    const found = this.#files.get(name) ?? fetched(this.#addresses.get(name));
+    this.#files.set(name, found);
     return found;
   }
 
-  /** @param {string} address */
-  #decode(address) {
-    const found = this.#decoding.get(address) ?? this.#file(address).then(decoded);
-    this.#decoding.delete(address);
-    this.#decoding.set(address, found);
+  /** @param {string} name */
+  #decode(name) {
+    const found = this.#decoding.get(name) ?? this.#file(name).then(decoded);
+    this.#decoding.delete(name);
+    this.#decoding.set(name, found);
     return found.then((picture) => {
-      if (this.#decoding.get(address) !== found || this.#decoded.has(address)) return;
-      this.#decoded.set(address, picture);
+      if (this.#decoding.get(name) !== found) return picture?.bitmap.close(); // dropped meanwhile
+      if (this.#decoded.has(name)) return;
+      this.#decoded.set(name, picture);
       this.#bytes += bytesOf(picture);
     });
   }
@@ -93,26 +98,31 @@ export class Pictures {
   /** Make room, but not of what is wanted now.
    * @param {ReadonlySet<string>} wanted */
   #forget(wanted) {
-    for (const address of [...this.#decoding.keys()]) {
+    for (const name of [...this.#decoding.keys()]) {
       if (this.#bytes <= BUDGET) return;
-      if (!wanted.has(address)) this.#drop(address);
+      if (!wanted.has(name)) this.#drop(name);
     }
   }
 
-  /** @param {string} address */
-  #drop(address) {
-    const picture = this.#decoded.get(address) ?? null;
+  /** @param {string} name */
+  #drop(name) {
+    const picture = this.#decoded.get(name) ?? null;
     this.#bytes -= bytesOf(picture);
     picture?.bitmap.close();
-    this.#decoded.delete(address);
-    this.#decoding.delete(address);
+    this.#decoded.delete(name);
+    this.#decoding.delete(name);
   }
 }
 
-/** @param {string} address */
+/** @param {string | undefined} address @returns {Promise<Blob | null>} */
 async function fetched(address) {
-  const response = await fetch(absolute(address)).catch(() => null);
-  return response?.ok ? response.blob() : null;
+  if (address === undefined) return null;
+  for (const pause of [...PAUSES, 0]) {
+    const response = await fetch(absolute(address)).catch(() => null);
+    if (response?.ok) return response.blob();
+    if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+  return null;
 }
 
 /** @param {Blob | null} file @returns {Promise<Picture | null>} */
@@ -129,7 +139,9 @@ const bytesOf = (picture) =>
 /** @param {ImageBitmap} bitmap */
 function pixelsOf(bitmap) {
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
+    canvas.getContext("2d", { willReadFrequently: true })
+  );
   context.drawImage(bitmap, 0, 0);
   return context.getImageData(0, 0, bitmap.width, bitmap.height);
 }
@@ -137,10 +149,8 @@ function pixelsOf(bitmap) {
 /** Streamlit's addresses begin at its own root, which may be below the host's.
  * @param {string} address */
 function absolute(address) {
-  const script = document.querySelector('script[src*="/static/js/"], script[src^="./static/js/"]');
+  if (!address.startsWith("/")) return address;
+  const script = document.querySelector('script[src*="/static/js/"]');
   const own = script instanceof HTMLScriptElement ? script.src.split("/static/js/")[0] : "";
   return `${own}${address}`;
 }
-
-/** @type {(bitmap: ImageBitmap | undefined) => Size} */
-export const sizeOf = (bitmap) => ({ width: bitmap?.width ?? 0, height: bitmap?.height ?? 0 });

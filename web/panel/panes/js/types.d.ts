@@ -12,7 +12,7 @@ export interface PaneData {
   readonly title: string;
   readonly caption: string;
   readonly legend: LegendData | null;
-  /** Addresses; the same address is the same picture. */
+  /** Names; the same name is the same picture. */
   readonly frames: readonly string[];
   /** Width and height of the first one, in pixels. */
   readonly size: readonly [number, number] | null;
@@ -23,6 +23,8 @@ export interface PaneData {
 export interface PanesData {
   readonly key: string;
   readonly panes: readonly PaneData[];
+  /** Names to addresses. */
+  readonly files: Readonly<Record<string, string>>;
   readonly slider: readonly [number, number] | null;
   readonly fps: number;
   readonly background: string | null;
