@@ -104,14 +104,18 @@ class Site:
     """Folder to write; files in it that are not part of the site are removed."""
     viewer: Path = Path("web/viewer/dist")
     """Folder of the built viewer."""
+    path: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """Camera-path file (`python -m teacher path`) to put beside the page; may be given several times."""
 
     def run(self) -> None:
         """Assemble."""
-        from export.site import write_site
+        from export.site import PATHS, write_site
         from export.transfer import transfer_table
 
-        write_site(self.bundle, self.viewer, self.output)
+        write_site(self.bundle, self.viewer, self.output, self.path)
         print(transfer_table(self.output))
+        for path in self.path:
+            print(f"?path={PATHS}/{path.name} at the end of the page's address plays {path}")
         print(f"{self.output}: open it with `python -m export serve --folder {self.output}`")
 
 

@@ -23,7 +23,7 @@ from teacher.model import CameraDescription
 from teacher.pseudo.envelope import Envelope, fit_envelope
 from teacher.pseudo.view import ViewRenderer
 
-LOOKS = 50
+LOOKS = 64
 """Cameras that are looked through."""
 PART = 0.5
 """Of the picture's shorter side: the middle that counts."""
@@ -104,8 +104,9 @@ def point_of_interest_in_depth(
     Raises:
         UserError: fewer than half of the cameras see anything there.
     """
-    every = -(-len(cameras) // LOOKS)
-    looks = [middle(camera) for camera in cameras[::every]]
+    # every n-th could always be the same height of a spiral
+    drawn = torch.randperm(len(cameras), generator=torch.Generator().manual_seed(0))[:LOOKS]
+    looks = [middle(cameras[k]) for k in drawn.tolist()]
     seen = [point for look in looks if (point := _seen_on_axis(renderer, look)) is not None]
     if 2 * len(seen) < len(looks):
         given = f"nothing in the middle of {len(looks) - len(seen)} of {len(looks)} pictures"
@@ -124,7 +125,7 @@ def middle(camera: Camera) -> Camera:
 def geometric_median(points: Float[Tensor, "n 3"]) -> Float[Tensor, "3"]:
     """The point with the least sum of distances to `points`: Weiszfeld's iteration, from the coordinates' medians."""
     at = points.median(0).values
-    near = 1e-6 * (points - at).norm(dim=-1).mean().clamp_min(1e-12)
+    near = 1e-6 * (points - at).norm(dim=-1).median().clamp_min(1e-6)
     for _ in range(_ITERATIONS):
         weights = 1 / (points - at).norm(dim=-1).clamp_min(near)
         at = (weights[:, None] * points).sum(0) / weights.sum()

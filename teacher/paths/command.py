@@ -21,9 +21,12 @@ from teacher.paths.capture import Capture, point_of_interest_in_depth, read_capt
 from teacher.paths.files import CameraPath, write_path
 from teacher.paths.shapes import PATHS, angles, circle, cone
 from teacher.paths.spline import in_nearest_order, interpolate
+from teacher.pseudo.envelope import widened
 from teacher.pseudo.view import ViewRenderer
 
 Target = Literal["cameras", "depth"] | tuple[float, float, float]
+TOLERANCE = 0.02
+"""A view this far past the envelope (see `widened`) is not called outside yet: edges are not that sharp."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,7 @@ class _Shape:
 @dataclass(frozen=True, kw_only=True)
 class _AroundTarget(_Shape):
     target: Target = "cameras"
-    """What to look at: where the training cameras' optical axes meet, where a trained teacher sees the surface on them
+    """What to look at: where the training cameras' optical axes meet, where a trained teacher sees what they look at
     ("depth"), or X Y Z in the norm frame."""
     device: Device = "auto"
     """Where to render, for --target depth."""
@@ -215,7 +218,8 @@ class Path:
 def _said(output: pathlib.Path, path: CameraPath, capture: Capture) -> str:
     """What was written, for people."""
     count = len(path.cameras)
-    outside = sum(not capture.envelope.contains(camera) for camera in path.cameras)
+    trained = widened(capture.envelope, TOLERANCE)
+    outside = sum(not trained.contains(camera) for camera in path.cameras)
     lines = [f"{output}: {count} cameras, {count / path.fps:.1f} s at {path.fps:g} a second"]
     if path.target is not None:
         target = torch.tensor(path.target)
@@ -235,7 +239,7 @@ def _point(target: Float[Tensor, "3"]) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _positive(option: str, value: float) -> None:
+def _positive(option: str, value: int | float) -> None:
     if not (value > 0 and math.isfinite(value)):
         raise UserError(option, f"{value:g}", "a number above 0", "leave it out for the default")
 

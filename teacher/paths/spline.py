@@ -97,7 +97,7 @@ def _keys(cameras: Sequence[Camera]) -> Keys:
     return torch.cat([poses[:, :3, 3], turns, fractions], -1)
 
 
-def _distinct(keys: Keys) -> Keys:
+def _distinct(keys: Keys) -> Float[Tensor, "distinct 11"]:
     """`keys` without those that are where the one before is."""
     moved = torch.cat([torch.tensor([torch.inf]), _steps(keys, keys.roll(1, 0))[1:]]) > _SAME
     return keys[moved]
@@ -118,7 +118,9 @@ def _knots(keys: Keys, closed: bool) -> Float[Tensor, " knots"]:
     return torch.cat([torch.zeros(1), steps if closed else steps[:-1]]).double().cumsum(0)
 
 
-def _wrapped(keys: Keys, knots: Float[Tensor, " knots"]) -> tuple[Keys, Float[Tensor, " wrapped"]]:
+def _wrapped(
+    keys: Keys, knots: Float[Tensor, " knots"]
+) -> tuple[Float[Tensor, "wrapped 11"], Float[Tensor, " wrapped"]]:
     """A closed way with a key before its first and two after its last, which give the seam its slopes."""
     length = knots[-1:]
     around = torch.cat([knots[-2:-1] - length, knots, length + knots[1:2]])
