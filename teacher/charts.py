@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 from teacher.files import replacing
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes as SubAxes
     from matplotlib.figure import Figure
 
 COLOURS = ("#0b62a4", "#c4501b", "#2c8a4b", "#7a4fa3", "#555555", "#b8860b")
 """Told apart by people who see fewer colours, on white."""
+_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def chart(series: Sequence[Series], axes: Axes) -> "Figure":
         area.text(0.5, 0.5, "nothing to draw", ha="center", transform=area.transAxes)
     area.set(xlabel=axes.x, ylabel=axes.y, title=axes.title)
     if axes.log_x:
-        area.set_xscale("log")
+        _log_x(area, sorted({x for one in series for x in one.x}))
     area.grid(color="#dddddd", linewidth=0.6)
     area.set_axisbelow(True)
     area.spines[["top", "right"]].set_visible(False)
@@ -78,6 +80,14 @@ def chart(series: Sequence[Series], axes: Axes) -> "Figure":
             text.set_parse_math(False)  # names are folders': "_x" would be hidden, "$x$" a formula
             text.set_text(one.name)
     return figure
+
+
+def _log_x(area: "SubAxes", places: Sequence[float]) -> None:
+    """A logarithmic axis that names few values themselves: nobody reads 5 between two powers of ten."""
+    area.set_xscale("log")
+    if 0 < len(places) <= _NAMED:
+        area.set_xticks(places, [f"{x:g}" for x in places])
+        area.set_xticks([], minor=True)
 
 
 def to_svg(figure: "Figure") -> str:
