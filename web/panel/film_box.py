@@ -41,7 +41,7 @@ def show(usable: dict[str, Opened], selection: Selection) -> None:
         )
         wanted = st.button("Render", key="render-film", icon=":material/movie:", type="primary")
     st.caption(
-        "Circles, cones and splines as files: `python -m teacher path circle --run RUN/teacher --output RUN/paths/a.json`"
+        "Circles, cones and splines: `python -m teacher path circle --run RUN/teacher --output RUN/paths/a.json`"
     )
     path = _upload() if name == _UPLOAD else found.get(name, name)
     if wanted and path is not None:
