@@ -174,7 +174,7 @@ def test_a_sweep_has_its_table_its_plot_and_its_rows(panel, own: Path):
     write_chart(folder / "frames.png", chart([Series("a", (0.0, 1.0), (1.0, 2.0))], Axes("x", "y")))
     page = panel(own)
     page.open("Sweeps")
-    assert "22.00 ± 0.71" in page.text and len(page.app.get("imgs")) == 1
+    assert "22.00 ± 0.71" in page.text and len(page.app.image) == 1
     assert list(page.app.dataframe[0].value["psnr"]) == [21.5, 22.5]
 
 
