@@ -95,7 +95,7 @@ async function startPanel(runs) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   const close = async () => {
-    server.kill();
+    server.kill("SIGKILL"); // it has nothing to save
     await ended;
   };
   return { origin, close, said: () => said };
