@@ -115,7 +115,7 @@ def test_an_orbit_becomes_a_film_for_panes_and_for_the_disk(opened):
         frames = [np.asarray(Image.open(io.BytesIO(frame))) for frame in pane.frames]
         assert len(frames) == 3 and (frames[0] != frames[1]).any()
     assert opened.options["film-panes"]["fps"] == 24
-    with av.open(io.BytesIO(app.session_state["film"].mp4)) as container:
+    with av.open(io.BytesIO(app.session_state["film"].mp4), "r") as container:
         decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(decoded) == 3
     height, width, _ = decoded[0].shape

@@ -40,6 +40,9 @@ def show(usable: dict[str, Opened], selection: Selection) -> None:
             "Frames a second", *(1, 60, 24), key="fps", persist_state="session", width=140
         )
         wanted = st.button("Render", key="render-film", icon=":material/movie:", type="primary")
+    st.caption(
+        "Circles, cones and splines: `python -m teacher path circle --run RUN/teacher --output RUN/paths/a.json`"
+    )
     path = _upload() if name == _UPLOAD else found.get(name, name)
     if wanted and path is not None:
         _start(path, usable, selection, int(frames), int(fps))

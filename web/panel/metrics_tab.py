@@ -27,7 +27,7 @@ def show(selection: Selection) -> None:
     table = means(records)
     _show_means(records, table)
     model, reference, metric = _choose(table)
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.columns(2, gap="large")
     with left:
         _show_views(records, model, reference, metric)
     with right:

@@ -48,7 +48,9 @@ def thumbnails(items: Sequence[Thumbnail], *, label: str, into: str) -> None:
 
 @cache
 def _component() -> Callable[..., Any]:
-    return st.components.v2.component(
+    from streamlit.components.v2 import component
+
+    return component(
         "pocketfield.thumbnails",
         css=(_HERE / "strip.css").read_text(),
         js=(_HERE / "strip.mjs").read_text(),
