@@ -2,8 +2,8 @@
 
     runs, ViewRecords, benches --report_html--> text
 
-Its style sheets and script are page.css, views.css and page.js beside this file. A content security policy lets it load nothing
-and run no other script, whatever names in it may hold.
+Its style sheets and script are page.css, views.css and page.js beside this file. A content security policy lets
+it load nothing and run no other script, whatever names in it may hold.
 """
 
 import base64
