@@ -10,6 +10,7 @@ import pytest
 
 from export.compare.cache import cached_records
 from export.compare.records import ViewRecord
+from export.report.curves import MEASURES
 from export.runs import read_run
 from tests import runs
 from web.panel import charts, report_tab
@@ -121,7 +122,7 @@ def test_curves_of_all_runs_in_one_chart(panel, own: Path, drawn):
     assert {row["training"] for row in rows} == {
         f"{run}: {stage}" for run in ("tiny", "other") for stage in ("teacher", "student")
     }
-    assert all(row["loss"] > 0 for row in rows)
+    assert all(row[MEASURES["loss"]] > 0 for row in rows)
     page.app.segmented_control(key="unit").set_value("steps")
     page.run()
     assert max(row["steps"] for row in drawn[-1]) == 100

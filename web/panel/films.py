@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from teacher.errors import UserError
 from web.panel.pictures import Source, to_png
-from web.panel.work import COMPARISONS, Opened, as_problem
+from web.panel.work import COMPARISONS, STOPPING, Opened, as_problem, at_work
 
 if TYPE_CHECKING:
     from export.compare.contenders import Contenders
@@ -111,27 +111,34 @@ def _make(
     film: Film, chosen: list[tuple[Source, Opened]], cameras: list["Camera"], background: str
 ) -> None:
     try:
-        from web.panel.rendering import render, write_film
-
-        pictures = []
-        for source, opened in chosen:
-            assert opened.contenders is not None
-            pictures.append([])
-            for camera in cameras:
-                with opened.lock:
-                    seen = render(opened.contenders, [source.model], camera)
-                pictures[-1].append(seen[source.model].rgba)
-                _advance(film)
-            film.frames[source] = [to_png(picture) for picture in pictures[-1]]
-        film.mp4 = write_film(pictures, background, film.fps)
+        with at_work():
+            _render(film, chosen, cameras, background)
     except _Abandoned:
         film.frames.clear()
     except Exception as error:
         film.problem = as_problem(error, f"rendering {film.name}")
 
 
+def _render(
+    film: Film, chosen: list[tuple[Source, Opened]], cameras: list["Camera"], background: str
+) -> None:
+    from web.panel.rendering import render, write_film
+
+    pictures = []
+    for source, opened in chosen:
+        assert opened.contenders is not None
+        pictures.append([])
+        for camera in cameras:
+            with opened.lock:
+                seen = render(opened.contenders, [source.model], camera)
+            pictures[-1].append(seen[source.model].rgba)
+            _advance(film)
+        film.frames[source] = [to_png(picture) for picture in pictures[-1]]
+    film.mp4 = write_film(pictures, background, film.fps)
+
+
 def _advance(film: Film) -> None:
     film.done += 1
     COMPARISONS.rest(_REST_SECONDS)
-    if film.abandoned:
+    if film.abandoned or STOPPING.is_set():
         raise _Abandoned

@@ -50,12 +50,23 @@ class Known:
 
 def known(selection: Selection) -> Known:
     """Everything that can be shown at once; asks for the comparison of what is missing."""
-    jobs = [COMPARISONS.ask(run, selection.split, selection.background) for run in selection.runs]
     records: dict[str, dict[str, ViewRecord]] = {}
-    for run, job in zip(selection.runs, jobs, strict=True):
-        for record in _read(run, job.split, job.background, (job.state, job.done)):
+    jobs = []
+    for run in selection.runs:
+        job, found = _ask(run, selection)
+        if any(not path.is_file() for record in found for path in record.pictures.values()):
+            COMPARISONS.forget(job)  # somebody has deleted RUN/compare
+            _read.cache_clear()
+            job, found = _ask(run, selection)
+        jobs.append(job)
+        for record in found:
             records.setdefault(record.name, {})[run.name] = record
     return Known(records, tuple(jobs))
+
+
+def _ask(run: Run, selection: Selection) -> tuple[Job, list[ViewRecord]]:
+    job = COMPARISONS.ask(run, selection.split, selection.background)
+    return job, _read(run, job.split, job.background, (job.state, job.done))
 
 
 @lru_cache(maxsize=32)

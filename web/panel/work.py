@@ -8,9 +8,11 @@ first question: the page that asked is painted by then. Comparing gives way to p
 between two views.
 """
 
+import atexit
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -29,6 +31,33 @@ Key = tuple[str, float, str, str]
 
 class _Superseded(Exception):
     """Another comparison has been asked for since."""
+
+
+STOPPING = threading.Event()
+"""Set when the process ends: threads give up at their next view or picture."""
+_LAST_SECONDS = 20.0
+_idle = threading.Condition()
+_at_work: list[threading.Thread] = []
+
+
+@contextmanager
+def at_work() -> Iterator[None]:
+    """Around what a thread does with torch or ONNX Runtime: Python must not end in the middle of it, or it aborts."""
+    with _idle:
+        _at_work.append(threading.current_thread())
+    try:
+        yield
+    finally:
+        with _idle:
+            _at_work.remove(threading.current_thread())
+            _idle.notify_all()
+
+
+@atexit.register
+def _finish() -> None:
+    STOPPING.set()
+    with _idle:
+        _idle.wait_for(lambda: not _at_work, _LAST_SECONDS)
 
 
 @dataclass
@@ -97,12 +126,13 @@ class Comparisons:
         self._rest_until = max(self._rest_until, time.monotonic() + seconds)
 
     def _work(self) -> None:
-        time.sleep(self.grace)
-        while True:
+        STOPPING.wait(self.grace)
+        while not STOPPING.is_set():
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting))
                 job = self._waiting.pop()
-            self._do(job)
+            with at_work():
+                self._do(job)
 
     def _do(self, job: Job) -> None:
         job.state = "running"
@@ -119,10 +149,10 @@ class Comparisons:
 
     def _progress(self, job: Job, done: int, total: int, view: str) -> None:
         job.done, job.total, job.view = done, total, view
-        while time.monotonic() < self._rest_until:
+        while time.monotonic() < self._rest_until and not STOPPING.is_set():
             time.sleep(_NAP_SECONDS)
         with self._changed:
-            if any(self._newer(job, other) for other in self._waiting):
+            if STOPPING.is_set() or any(self._newer(job, other) for other in self._waiting):
                 raise _Superseded
 
     def _newer(self, job: Job, other: Job) -> bool:
@@ -175,7 +205,7 @@ class Models:
         return None if opened is None else opened.contenders
 
     def _open(self, run: Run, opened: Opened) -> None:
-        with self._busy:  # one at a time
+        with self._busy, at_work():  # one at a time
             try:
                 from export.compare.contenders import open_contenders
 
