@@ -99,7 +99,7 @@ class TestPictures:
             (b"GIF89a and so on", "no picture (16 bytes)"),
             (_png()[:20], "a broken picture"),
             (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "a broken picture"),
-            (_png()[:16] + b"\0\0\0\0" + _png()[20:], "picture"),  # it claims to be of no width
+            (_png()[:16] + b"\0\0\0\0" + _png()[20:], "a broken picture"),  # it claims to be of no width
         ],
     )
     def test_what_is_no_picture_is_said_and_not_sent(self, content: bytes, says: str) -> None:
