@@ -6,7 +6,7 @@ A new format is one module with a `load(path, options)` and one line in `FORMATS
 import logging
 from pathlib import Path
 
-from teacher.datasets import blender, transforms
+from teacher.datasets import blender, colmap, transforms
 from teacher.datasets.normalise import Corners, normalise
 from teacher.datasets.raw import Loader, LoadOptions, NotThisFormat, RawScene
 from teacher.errors import UserError
@@ -15,6 +15,7 @@ from teacher.scene import Scene
 FORMATS: dict[str, Loader] = {
     "blender": blender.load,
     "transforms": transforms.load,
+    "colmap": colmap.load,
 }
 """Tried in this order by `format="auto"`."""
 

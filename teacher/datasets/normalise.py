@@ -64,6 +64,7 @@ def normalise(raw: RawScene, aabb: Corners | None = None) -> Scene:
         has_alpha,
         raw.warnings + _not_upright(raw) + contradiction,
         raw.T_world_source.float(),
+        None if raw.points is None else _moved_points(T_norm_world, raw.points).float(),
     )
 
 

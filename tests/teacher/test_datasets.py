@@ -13,11 +13,11 @@ from teacher.cameras import Camera
 from teacher.datasets import FORMATS, load_scene
 from teacher.datasets.raw import natural_order
 from teacher.pictures import Picture
+from tests.captures import ALL_WRITERS
 from tests.scenes import (
     BOX,
     HEIGHT,
     WIDTH,
-    WRITERS,
     Document,
     edited,
     orbiting,
@@ -58,12 +58,12 @@ def assert_same_camera(given: Camera, expected: Camera, T_norm_world: torch.Tens
 
 
 @pytest.mark.parametrize("downscale", [1, 2])
-@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("writer", ALL_WRITERS)
 def test_every_format_gives_the_same_cameras_pictures_and_splits(
     tmp_path: Path, writer: str, downscale: int
 ) -> None:
     shots = tiny_shots()
-    WRITERS[writer](tmp_path, shots)
+    ALL_WRITERS[writer](tmp_path, shots)
     scene = load_scene(tmp_path, downscale=downscale, aabb=BOX)
     assert scene.warnings == ()
     assert scene.has_alpha
@@ -82,7 +82,7 @@ def test_every_format_gives_the_same_cameras_pictures_and_splits(
 
 def test_every_format_has_a_writer() -> None:
     """A loader whose fixture is missing would not be covered by the test above."""
-    assert len(WRITERS) >= len(FORMATS)
+    assert len(ALL_WRITERS) >= len(FORMATS)
 
 
 def test_a_format_can_be_named_and_a_json_file_be_given(ngp: Path) -> None:
