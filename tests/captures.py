@@ -1,4 +1,4 @@
-"""Writes small data sets as reconstruction tools do: `tests.scenes`' shots as COLMAP models, text and binary.
+"""Writes small data sets as reconstruction tools do: `tests.scenes`' shots as COLMAP models, LLFF's and DTU's files.
 
 The writers know the formats from their documentation and share nothing with the readers. A world that is not upright
 is part of these formats, so each takes a rotation by which it is turned before writing.
@@ -6,14 +6,16 @@ is part of these formats, so each takes a rotation by which it is turned before 
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float64
 from PIL import Image
 
-from teacher.cameras import Camera
+from teacher.cameras import Camera, project
+from teacher.datasets.raw import RawScene
 from tests.scenes import WRITERS, Shot
 
 FLIP = np.diag([1.0, -1.0, -1.0])
@@ -134,6 +136,32 @@ def cloud(count: int) -> list[tuple[float, float, float]]:
     return [tuple(point) for point in np.random.default_rng(2).uniform(-1, 1, (count, 3))]
 
 
+def some_points(count: int = 60) -> Float64[np.ndarray, "n 3"]:
+    """Points within 0.6 of what `orbiting` cameras look at."""
+    offsets = np.random.default_rng(1).uniform(-0.6, 0.6, (count, 3))
+    return np.array([0.2, -0.1, 0.3]) + offsets
+
+
+def pinhole_pixels(
+    camera: Camera, points: Float64[np.ndarray, "n 3"]
+) -> Float64[np.ndarray, "n 2"]:
+    """Image points written out without this project's projection: K [R | t] p, pixel centres at +0.5."""
+    T = camera.T_world_camera.double().numpy()
+    local = (points - T[:3, 3]) @ T[:3, :3] @ FLIP
+    u, v = (local[:, :2] / local[:, 2:]).T
+    return np.stack([camera.fx * u + camera.cx, camera.fy * v + camera.cy], 1)
+
+
+def loaded_pixels(
+    raw: RawScene, name: str, points: Float64[np.ndarray, "n 3"]
+) -> Float64[np.ndarray, "n 2"]:
+    """Where the loaded camera of picture `name` sees points of the source's frame."""
+    frames = [frame for group in raw.splits.values() for frame in group]
+    camera = next(frame.camera for frame in frames if frame.name == name)
+    moved = torch.from_numpy(points) @ raw.T_world_source[:3, :3].T + raw.T_world_source[:3, 3]
+    return project(camera, moved)[0].numpy()
+
+
 def write_pictures(folder: Path, shots: Sequence[Shot], suffix: str = ".png") -> None:
     """One file per shot; PNG keeps its alpha channel."""
     for shot in shots:
@@ -154,9 +182,69 @@ def write_colmap_binary(folder: Path, shots: Sequence[Shot]) -> None:
     write_binary_model(folder / "colmap" / "sparse" / "0", sparse_of(shots))
 
 
+def centred(shots: Sequence[Shot]) -> list[Shot]:
+    """`shots` with what LLFF can say of a camera: one focal length, the principal point in the middle."""
+    return [
+        replace(
+            shot,
+            camera=replace(
+                shot.camera,
+                fy=shot.camera.fx,
+                cx=shot.camera.width / 2,
+                cy=shot.camera.height / 2,
+            ),
+        )
+        for shot in shots
+    ]
+
+
+def write_llff(
+    folder: Path,
+    shots: Sequence[Shot],
+    R_source_world: Float64[np.ndarray, "3 3"] | None = None,
+    depths: tuple[float, float] = (2.0, 6.0),
+) -> None:
+    """poses_bounds.npy and images/; `shots` as `centred` makes them."""
+    R, rows = np.eye(3) if R_source_world is None else R_source_world, []
+    for shot in sorted(shots, key=lambda shot: shot.name):
+        T = shot.camera.T_world_camera.double().numpy()
+        right, up, back, position = (R @ T[:3, :4]).T
+        hwf = [shot.camera.height, shot.camera.width, shot.camera.fx]
+        rows.append([*np.stack([-up, right, back, position, hwf], 1).ravel(), *depths])
+    write_pictures(folder / "images", shots)
+    np.save(folder / "poses_bounds.npy", np.array(rows))
+
+
+def write_dtu(
+    folder: Path,
+    shots: Sequence[Shot],
+    R_source_world: Float64[np.ndarray, "3 3"] | None = None,
+    sphere: tuple[tuple[float, float, float], float] = ((0.0, 0.0, 0.0), 2.0),
+) -> None:
+    """cameras.npz of scaled projection matrices to pixels whose centres are whole numbers; image/ and mask/."""
+    R, arrays = np.eye(3) if R_source_world is None else R_source_world, {}
+    for i, shot in enumerate(shots):
+        camera, T = shot.camera, shot.camera.T_world_camera.double().numpy()
+        K = np.array(
+            [[camera.fx, 0, camera.cx - 0.5], [0, camera.fy, camera.cy - 0.5], [0, 0, 1.0]]
+        )
+        R_camera_source = (R @ T[:3, :3] @ FLIP).T
+        t = -R_camera_source @ (R @ T[:3, 3])
+        arrays[f"world_mat_{i}"] = np.eye(4)
+        arrays[f"world_mat_{i}"][:3] = -2.5 * K @ np.concatenate([R_camera_source, t[:, None]], 1)
+        arrays[f"scale_mat_{i}"] = np.diag([*[sphere[1]] * 3, 1.0])
+        arrays[f"scale_mat_{i}"][:3, 3] = R @ np.array(sphere[0])
+        for part, pixels in (("image", shot.rgba[..., :3]), ("mask", shot.rgba[..., 3])):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / part / f"{shot.name}.png")
+    np.savez(folder / "cameras.npz", **arrays)
+
+
 ALL_WRITERS = {
     **WRITERS,
     "colmap text": write_colmap_text,
     "colmap binary": write_colmap_binary,
+    "llff": lambda folder, shots: write_llff(folder, centred(shots)),
+    "dtu": write_dtu,
 }
-"""Every format that can say all of what `tests.scenes.tiny_shots` have: off-centre, fx != fy, alpha."""
+"""Every format; all can say what `tests.scenes.tiny_shots` have (off-centre, fx != fy, alpha), except LLFF."""

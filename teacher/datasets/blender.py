@@ -25,6 +25,6 @@ def load(path: Path, options: LoadOptions) -> RawScene:
         for split, file in files.items()
         if file.is_file()
     }
-    frames = read_frames(views, path, options.downscale)
+    frames = read_frames(views, path, options)
     splits = with_test_split(frames.splits, options.test_every)
     return RawScene(path.resolve().name, splits, frames.has_alpha, warnings=frames.warnings)

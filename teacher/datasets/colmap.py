@@ -58,7 +58,7 @@ def load(path: Path, options: LoadOptions) -> RawScene:
         _view(image, model.cameras[image.camera], T_world_source @ pose, images, options.downscale)
         for image, pose in zip(model.images, poses, strict=True)
     ]
-    frames = read_frames({"train": views}, root, options.downscale)
+    frames = read_frames({"train": views}, root, options)
     return RawScene(
         root.resolve().name,
         with_test_split(frames.splits, options.test_every),

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from teacher.cameras import Camera, Lens
 from teacher.datasets.poses import bad_pose, checked_pose
+from teacher.datasets.views import IMAGE_EXTENSIONS as IMAGE_EXTENSIONS  # its older home
 from teacher.datasets.views import View, find_image, in_numbered_folder
 from teacher.errors import UserError
 from teacher.files import read_json

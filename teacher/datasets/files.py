@@ -2,12 +2,13 @@
 
     View --find image and mask--> Picture --smaller copy of it, if there is one--> Picture, Camera
 
-A file `split_indices.json` beside the pictures divides them anew: `teacher.datasets.splits`.
+A file `split_indices.json` in the data set's folder divides them anew: `teacher.datasets.splits`.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from teacher.datasets.raw import LoadOptions
 from teacher.datasets.splits import redivided
 from teacher.datasets.views import View
 from teacher.errors import UserError
@@ -26,15 +27,17 @@ class ReadFrames:
     warnings: tuple[str, ...]
 
 
-def read_frames(splits: dict[str, list[View]], path: Path, downscale: int) -> ReadFrames:
+def read_frames(splits: dict[str, list[View]], path: Path, options: LoadOptions) -> ReadFrames:
     """Frames of all views of the data set `path` whose files exist; those that do not are one warning.
 
     Raises:
         UserError: no image of the "train" split exists, or a file or key cannot be used.
     """
-    splits, left_out = redivided(splits, path)
+    splits, left_out = redivided(splits, path, options.splits)
     missing: list[str] = []
-    frames = {name: _usable(views, missing, path, downscale) for name, views in splits.items()}
+    frames = {
+        name: _usable(views, missing, path, options.downscale) for name, views in splits.items()
+    }
     total = sum(map(len, splits.values()))
     if not frames["train"]:
         given = f"{total} frames, none of whose training images exist" if total else "no frames"

@@ -62,7 +62,7 @@ def normalise(raw: RawScene, aabb: Corners | None = None) -> Scene:
         T_norm_world.float(),
         _moved_points(T_norm_near, box).float(),
         has_alpha,
-        raw.warnings + _not_upright(raw) + contradiction,
+        raw.warnings + _not_upright(raw) + _moving(raw) + contradiction,
         raw.T_world_source.float(),
         None if raw.points is None else _moved_points(T_norm_world, raw.points).float(),
     )
@@ -144,4 +144,16 @@ def _not_upright(raw: RawScene) -> tuple[str, ...]:
     return (
         f"{raw.name}: the cameras' mean up vector is ({seen}), not +z; orbits and the page's"
         " controls will be tilted (rotate the data set's poses so that +z is up)",
+    )
+
+
+def _moving(raw: RawScene) -> tuple[str, ...]:
+    """A warning where frames were taken at different times of a scene that moves."""
+    cameras = [frame.camera for frames in raw.splits.values() for frame in frames]
+    times = {camera.time for camera in cameras if camera.time is not None}
+    if len(times) < 2:
+        return ()
+    return (
+        f"{raw.name}: its frames have times from {min(times):g} to {max(times):g}; what moves between them blurs,"
+        " because all presets are static and ignore time",
     )

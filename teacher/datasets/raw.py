@@ -29,6 +29,8 @@ class LoadOptions:
     """Pictures are shrunk by this whole number."""
     test_every: int = 8
     """Where the data set names no test pictures, every n-th one from the first is held out."""
+    splits: Path | None = None
+    """File of names that divides the data set (`teacher.datasets.splits`); None: the one in its folder, if any."""
 
 
 @dataclass(frozen=True)

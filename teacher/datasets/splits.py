@@ -1,4 +1,4 @@
-"""A user's own division of a data set, by names: `split_indices.json` beside the pictures, for any format.
+"""A user's own division of a data set, by names: `split_indices.json` in its folder, for any format.
 
     {"train": ["images/0001.jpg", ...], "val": [...], "test": [...]}
 
@@ -18,15 +18,15 @@ _SPLITS = ("train", "val", "test")
 
 
 def redivided(
-    splits: dict[str, list[View]], path: Path
+    splits: dict[str, list[View]], folder: Path, given: Path | None = None
 ) -> tuple[dict[str, list[View]], tuple[str, ...]]:
-    """The views as `path`/split_indices.json divides them and what there is to say about it.
+    """The views as `given` or else the file in `folder` divides them, and what there is to say about it.
 
     Raises:
-        UserError: the file is damaged, or a name in it is unknown, ambiguous or there twice.
+        UserError: the file is damaged or, if given, missing; or a name in it is unknown, ambiguous or there twice.
     """
-    file = path / FILE
-    if not file.is_file():
+    file = given or folder / FILE
+    if given is None and not file.is_file():
         return splits, ()
     views = [view for group in splits.values() for view in group]
     places = _places(views)
@@ -37,8 +37,8 @@ def redivided(
         for name in names:
             i = _found(name, places, views, file)
             if i in taken:
-                given = f"{name!r} in {split!r} and, as the same picture, in {taken[i]!r}"
-                raise _unusable(file, given, "every picture once", "remove one of the two")
+                twice = f"{name!r} in {split!r} and, as the same picture, in {taken[i]!r}"
+                raise _unusable(file, twice, "every picture once", "remove one of the two")
             taken[i] = split
             chosen[split].append(views[i])
     left = len(views) - len(taken)

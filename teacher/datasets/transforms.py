@@ -45,7 +45,7 @@ def load(path: Path, options: LoadOptions) -> RawScene:
         split: [view_of(entry, options.downscale) for entry in mine]
         for split, mine in _split(entries, document, file).items()
     }
-    frames = read_frames(views, file.parent, options.downscale)
+    frames = read_frames(views, file.parent, options)
     return RawScene(
         file.parent.resolve().name,
         with_test_split(frames.splits, options.test_every),

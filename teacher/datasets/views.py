@@ -60,6 +60,12 @@ def find_image(path: Path) -> Path:
     return next((candidate for candidate in candidates if candidate.is_file()), path)
 
 
+def images_in(folder: Path) -> list[Path]:
+    """The image files of a folder in alphabetical order; none where there is no folder."""
+    files = folder.iterdir() if folder.is_dir() else ()
+    return sorted(file for file in files if file.suffix.lower() in IMAGE_EXTENSIONS)
+
+
 def in_numbered_folder(path: Path, root: Path, downscale: int) -> Path:
     """Where a copy of `path`, a file below `root`, lies at 1 / `downscale`: `images_4/x.png`."""
     return root.with_name(f"{root.name}_{downscale}") / path.relative_to(root)

@@ -13,7 +13,7 @@ from teacher.cameras import Camera
 from teacher.datasets import FORMATS, load_scene
 from teacher.datasets.raw import natural_order
 from teacher.pictures import Picture
-from tests.captures import ALL_WRITERS
+from tests.captures import ALL_WRITERS, centred
 from tests.scenes import (
     BOX,
     HEIGHT,
@@ -62,7 +62,7 @@ def assert_same_camera(given: Camera, expected: Camera, T_norm_world: torch.Tens
 def test_every_format_gives_the_same_cameras_pictures_and_splits(
     tmp_path: Path, writer: str, downscale: int
 ) -> None:
-    shots = tiny_shots()
+    shots = centred(tiny_shots()) if writer == "llff" else tiny_shots()
     ALL_WRITERS[writer](tmp_path, shots)
     scene = load_scene(tmp_path, downscale=downscale, aabb=BOX)
     assert scene.warnings == ()

@@ -6,18 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from jaxtyping import Float64
 from PIL import Image
 
-from teacher.cameras import Camera, project
+from teacher.cameras import project
 from teacher.datasets import colmap, load_scene
 from teacher.datasets.colmap_model import CAMERA_MODELS, read_model
-from teacher.datasets.raw import LoadOptions, RawScene
+from teacher.datasets.raw import LoadOptions
 from teacher.errors import UserError
 from tests.captures import (
     FLIP,
     MODEL_WRITERS,
     cloud,
+    loaded_pixels,
+    pinhole_pixels,
+    some_points,
     sparse_of,
     turned,
     write_binary_model,
@@ -28,32 +30,6 @@ from tests.captures import (
 from tests.scenes import HEIGHT, WIDTH, Shot, orbiting, tiny_shots
 
 SETTINGS = LoadOptions()
-
-
-def some_points(count: int = 60) -> Float64[np.ndarray, "n 3"]:
-    """Points within 0.6 of what `orbiting` cameras look at."""
-    offsets = np.random.default_rng(1).uniform(-0.6, 0.6, (count, 3))
-    return np.array([0.2, -0.1, 0.3]) + offsets
-
-
-def pinhole_pixels(
-    camera: Camera, points: Float64[np.ndarray, "n 3"]
-) -> Float64[np.ndarray, "n 2"]:
-    """Image points written out without this project's projection: K [R | t] p, pixel centres at +0.5."""
-    T = camera.T_world_camera.double().numpy()
-    local = (points - T[:3, 3]) @ T[:3, :3] @ FLIP
-    u, v = (local[:, :2] / local[:, 2:]).T
-    return np.stack([camera.fx * u + camera.cx, camera.fy * v + camera.cy], 1)
-
-
-def loaded_pixels(
-    raw: RawScene, name: str, points: Float64[np.ndarray, "n 3"]
-) -> Float64[np.ndarray, "n 2"]:
-    """Where the loaded camera of picture `name` sees points of the source's frame."""
-    frames = [frame for group in raw.splits.values() for frame in group]
-    camera = next(frame.camera for frame in frames if frame.name == name)
-    moved = torch.from_numpy(points) @ raw.T_world_source[:3, :3].T + raw.T_world_source[:3, 3]
-    return project(camera, moved)[0].numpy()
 
 
 # Geometry.

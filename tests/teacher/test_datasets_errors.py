@@ -129,7 +129,7 @@ def test_a_named_format_that_does_not_fit_gives_only_its_own_reason(ngp: Path) -
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"format": "colmop"}, "'colmop'\n.*auto, blender, transforms, colmap"),
+        ({"format": "colmop"}, "'colmop'\n.*auto, blender, transforms, colmap, llff, dtu"),
         ({"downscale": 0}, "downscale\n.*0\n.*from 1"),
         ({"test_every": 1}, "test_every\n.*1\n.*from 2"),
         ({"aabb": ((0.0, 0.0, 0.0), (1.0, -1.0, 1.0))}, "box .*\n.*-1.0.*\n.*lower < upper"),
