@@ -91,6 +91,26 @@ def test_a_format_can_be_named_and_a_json_file_be_given(ngp: Path) -> None:
     assert len(by_name.splits["train"]) == len(by_file.splits["train"]) == 8
 
 
+@pytest.mark.parametrize(
+    ("writer", "file"),
+    [
+        ("colmap text", "sparse/0"),
+        ("llff", "poses_bounds.npy"),
+        ("dtu", "cameras.npz"),
+    ],
+)
+def test_a_camera_file_chooses_among_several_formats(
+    tmp_path: Path, writer: str, file: str
+) -> None:
+    """nerfstudio's folders hold a COLMAP model too, LLFF's published ones both of them."""
+    write_instant_ngp(tmp_path, tiny_shots())
+    ALL_WRITERS[writer](tmp_path, tiny_shots(4))
+    assert sum(map(len, load_scene(tmp_path).splits.values())) == 10
+    for picture in range(4, 10):
+        (tmp_path / "images" / f"{picture:03}.png").unlink()
+    assert sum(map(len, load_scene(tmp_path / file).splits.values())) == 4
+
+
 def test_names_are_unique_words_that_stay_the_same(tmp_path: Path) -> None:
     write_blender(tmp_path, tiny_shots())
     names = [frame.name for frames in load_scene(tmp_path).splits.values() for frame in frames]
