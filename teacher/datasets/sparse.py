@@ -1,6 +1,6 @@
 """Sparse points of a reconstruction: which of them to believe, and the box around what they show.
 
-points, tracks --reliable--> points without mistakes --bounds--> box that holds them and the cameras
+points [, tracks] --reliable, believed--> points without mistakes --bounds--> box that holds them and the cameras
 """
 
 import torch
@@ -21,14 +21,18 @@ def reliable(
     points: Float64[Tensor, "n 3"], tracks: Int64[Tensor, " n"], T: Float64[Tensor, "4 4"]
 ) -> Float64[Tensor, "m 3"] | None:
     """Points seen often enough and not far off all others, moved by `T`; None where too few are left."""
-    seen = points[(tracks >= LEAST_TRACK) & points.isfinite().all(-1)]
-    if len(seen) < LEAST_POINTS:
+    return believed(points[tracks >= LEAST_TRACK] @ T[:3, :3].T + T[:3, 3])
+
+
+def believed(points: Float64[Tensor, "n 3"]) -> Float64[Tensor, "m 3"] | None:
+    """Points that are finite and not far off all others; None where too few are left."""
+    points = points[points.isfinite().all(-1)]
+    if len(points) < LEAST_POINTS:
         return None
-    moved = seen @ T[:3, :3].T + T[:3, 3]
-    low, high = _middle(moved)
+    low, high = _middle(points)
     reach = FENCE * (high - low)
-    near = ((moved >= low - reach) & (moved <= high + reach)).all(-1)
-    return moved[near]
+    near = ((points >= low - reach) & (points <= high + reach)).all(-1)
+    return points[near]
 
 
 def _middle(points: Float[Tensor, "n 3"]) -> Float[Tensor, "2 3"]:
