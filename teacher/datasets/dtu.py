@@ -38,12 +38,8 @@ def load(path: Path, options: LoadOptions) -> RawScene:
         raise NotThisFormat(f"it has no {' or '.join(FILES)}")
     arrays, root = read_arrays(file, "camera file", _REMEDY), file.parent
     images, mattes = images_in(root / "image"), images_in(root / "mask")
-    if mattes and len(mattes) != len(images):
-        given = f"{len(images)} pictures in image/ and {len(mattes)} in mask/"
-        raise UserError(f"data set {root}", given, "a mask for each picture", "add or remove masks")
+    _check_counts(root, file, arrays, images, mattes)
     taken = [_taken_apart(arrays, i, file) for i in range(len(images))]
-    if not taken:
-        raise UserError(f"data set {root}", "no pictures in image/", "some", "copy them there")
     T_world_source = upright(torch.stack([T for _, T in taken]))
     views = [
         View(
@@ -63,6 +59,23 @@ def load(path: Path, options: LoadOptions) -> RawScene:
         T_world_source,
         frames.warnings,
     )
+
+
+def _check_counts(
+    root: Path, file: Path, arrays: Arrays, images: list[Path], mattes: list[Path]
+) -> None:
+    """Files have numbers of their own, so one that was removed would shift all that follow."""
+    matrices = sum(key.startswith("world_mat_") and "inv" not in key for key in arrays)
+    if not images or len(images) != matrices:
+        raise UserError(
+            f"data set {root}",
+            f"{matrices} matrices world_mat_<i> in {file.name} and {len(images)} pictures in image/",
+            "as many of one as of the other: they belong together by alphabetical order",
+            "put back the pictures that are missing",
+        )
+    if mattes and len(mattes) != len(images):
+        given = f"{len(images)} pictures in image/ and {len(mattes)} in mask/"
+        raise UserError(f"data set {root}", given, "a mask for each picture", "add or remove masks")
 
 
 def _matrix(arrays: Arrays, key: str, file: Path) -> Float64[np.ndarray, "3 4"]:

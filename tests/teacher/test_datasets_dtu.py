@@ -76,7 +76,7 @@ def test_masks_are_alpha_and_pictures_without_them_have_none(scan: Path) -> None
 
 SKEWED = np.array([[9.0, 0.5, 3, 0], [0, 9, 2, 0], [0, 0, 1, 4], [0, 0, 0, 1]])
 BAD = {
-    "missing": ("world_mat_3", None, r"world_mat_3 of .*cameras.npz\n.*none\n.*4 x 4"),
+    "missing": ("world_mat_3", None, "9 matrices world_mat_<i> in cameras.npz and 10 pictures"),
     "shape": ("world_mat_3", np.eye(3), r"world_mat_3 of .*\n.*\n.*4 x 4 finite"),
     "NaN": ("world_mat_3", np.full((4, 4), np.nan), r"world_mat_3 of .*\n.*nan"),
     "zero": ("world_mat_3", np.zeros((4, 4)), r"world_mat_3 of .*\n.*\n.*a projection matrix"),
@@ -97,6 +97,17 @@ def test_matrices_that_are_no_cameras_are_explained(scan: Path, case: str) -> No
 def test_pictures_and_masks_must_be_as_many(scan: Path) -> None:
     (scan / "mask" / "003.png").unlink()
     with pytest.raises(UserError, match="10 pictures in image/ and 9 in mask/"):
+        load_scene(scan)
+
+
+def test_a_picture_that_was_removed_does_not_shift_the_others(scan: Path) -> None:
+    (scan / "image" / "003.png").unlink()
+    with pytest.raises(UserError, match=r"10 matrices world_mat_<i> in cameras.npz and 9 pictures"):
+        load_scene(scan)
+    for file in (scan / "image").iterdir():
+        file.unlink()
+    np.savez(scan / "cameras.npz", nothing=np.zeros(3))
+    with pytest.raises(UserError, match=r"0 matrices .* and 0 pictures"):
         load_scene(scan)
 
 
