@@ -7,7 +7,8 @@
 * There is no lens, no principal point (it is the picture's centre) and there are no names: rows belong to the files of
   images/ in alphabetical order, and so do the files of images_4/, which often have other names.
 * The depths are those of the nearest and farthest of what a picture shows. The box that all of that fits in, cameras
-  included, is the one that the data set asks for.
+  included, is the one that the data set asks for; but it reaches no farther than DEEPEST times the nearest depth, or
+  what is near would have hardly any cells. What lies beyond is for a contracted field (preset unbounded).
 * The world is a reconstruction's, so it is set upright as COLMAP's is.
 """
 
@@ -27,6 +28,8 @@ from teacher.datasets.views import View, images_in
 from teacher.errors import UserError
 
 FILE = "poses_bounds.npy"
+DEEPEST = 6.0
+"""Measured against a box to the farthest depth, 33 times the nearest, and against NDC: docs/decisions.md."""
 
 
 def load(path: Path, options: LoadOptions) -> RawScene:
@@ -102,12 +105,14 @@ def _views(root: Path, cameras: list[Camera], downscale: int) -> list[View]:
 
 
 def _box(cameras: list[Camera], depths: Float64[Tensor, "n 2"]) -> Float64[Tensor, "2 3"]:
-    """Around every camera and the corners of what it shows between its two depths."""
+    """Around every camera and the corners of what it shows between its two depths, the farther one bounded."""
     corners = [camera.position[None] for camera in cameras]
+    nearest = float(depths[:, 0].median())
     for camera, (near, far) in zip(cameras, depths.tolist(), strict=True):
         right, up = camera.width / 2 / camera.fx, camera.height / 2 / camera.fy
         rays = [[x, y, -1.0] for x in (-right, right) for y in (-up, up)]
         directions = torch.tensor(rays).double() @ camera.T_world_camera[:3, :3].T
-        corners += [camera.position + depth * directions for depth in (near, far)]
+        reach = near, min(far, DEEPEST * nearest)
+        corners += [camera.position + depth * directions for depth in reach]
     points = torch.cat(corners)
     return torch.stack([points.amin(0), points.amax(0)])

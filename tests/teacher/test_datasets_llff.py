@@ -43,21 +43,21 @@ def test_known_points_hit_known_pixels_in_a_world_of_any_orientation(tmp_path: P
         np.testing.assert_allclose(pixels, pinhole_pixels(shot.camera, points), atol=1e-5, rtol=0)
 
 
-def test_the_box_is_what_the_cameras_show_between_their_depths(tmp_path: Path) -> None:
+@pytest.mark.parametrize("far", [5.0, 100.0])
+def test_the_box_is_what_the_cameras_show_between_their_depths(tmp_path: Path, far: float) -> None:
     """Every corner of every picture at the farthest depth is in it, and every camera; nothing fits more closely."""
     shots = centred(tiny_shots())
     for shot in shots:
         shot.rgba[..., 3] = 255
-    write_llff(tmp_path, shots, depths=(1.0, 5.0))
-    scene = load_scene(tmp_path)
-    box = world_box(scene).double()
+    write_llff(tmp_path, shots, depths=(1.0, far))
+    reach, box = min(far, llff.DEEPEST), world_box(load_scene(tmp_path)).double()
     low, high = torch.full((3,), torch.inf).double(), torch.full((3,), -torch.inf).double()
     for shot in shots:
         camera = shot.camera
         for u in (0.0, camera.width):
             for v in (0.0, camera.height):
                 x, y = (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
-                local = torch.tensor([x, -y, -1.0, 0.2]) * 5.0
+                local = torch.tensor([x, -y, -1.0, 1 / reach]) * reach
                 corner = (camera.T_world_camera @ local)[:3].double()
                 low, high = torch.minimum(low, corner), torch.maximum(high, corner)
         low, high = torch.minimum(low, camera.position), torch.maximum(high, camera.position)
