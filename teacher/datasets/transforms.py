@@ -7,6 +7,7 @@
 * instant-ngp's box: its coordinates are world * scale + offset (0.33 and 0.5 unless given) and it
   models the cube [0.5 - s/2, 0.5 + s/2]^3, s = `aabb_scale`. A key `aabb` stands for the scale and
   offset that map that box's longest side onto the unit cube.
+* `ply_file_path`: sparse points, in the world of the poses.
 * nerfstudio's `applied_transform` (3 x 4) and `applied_scale` are part of the poses already. They
   are only kept, as `T_world_source`, so that a reconstruction's points can be brought into the
   world.
@@ -19,8 +20,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from teacher.datasets.entries import Entry, entries_of, read_document
+from teacher.datasets.entries import Entry, entries_of, read_document, view_of
 from teacher.datasets.files import read_frames
+from teacher.datasets.ply import read_points
 from teacher.datasets.raw import (
     LoadOptions,
     NotThisFormat,
@@ -28,6 +30,7 @@ from teacher.datasets.raw import (
     natural_order,
     with_test_split,
 )
+from teacher.datasets.sparse import believed
 from teacher.errors import UserError
 
 _NGP_SCALE, _NGP_OFFSET = 0.33, 0.5  # instant-ngp's NERF_SCALE and the centre of its unit cube
@@ -41,14 +44,19 @@ def load(path: Path, options: LoadOptions) -> RawScene:
     document = read_document(file)
     entries = entries_of(file, document)
     entries.sort(key=lambda entry: natural_order(entry.file_path))
-    frames = read_frames(_split(entries, document, file), file.parent, options.downscale)
+    views = {
+        split: [view_of(entry, options.downscale) for entry in mine]
+        for split, mine in _split(entries, document, file).items()
+    }
+    frames = read_frames(views, file.parent, options)
     return RawScene(
         file.parent.resolve().name,
         with_test_split(frames.splits, options.test_every),
         frames.has_alpha,
         _ngp_box(document, file),
         _source_frame(document, file),
-        frames.warnings + _unlisted(entries, document, file),
+        frames.warnings + _unlisted(entries, document, file) + _no_points(document, file),
+        _points(document, file),
     )
 
 
@@ -83,6 +91,19 @@ def _unlisted(entries: list[Entry], document: dict[str, Any], file: Path) -> tup
 def _listed(document: dict[str, Any]) -> dict[str, list[str]]:
     splits = {split: document.get(f"{split}_filenames") for split in ("train", "val", "test")}
     return {split: names for split, names in splits.items() if names is not None}
+
+
+def _points(document: dict[str, Any], file: Path) -> Float64[Tensor, "n 3"] | None:
+    """The sparse points that belong to the poses, where there are enough."""
+    points = file.parent / str(document.get("ply_file_path", ""))
+    return believed(read_points(points)) if points.is_file() else None
+
+
+def _no_points(document: dict[str, Any], file: Path) -> tuple[str, ...]:
+    name = document.get("ply_file_path")
+    if name is None or (file.parent / str(name)).is_file():
+        return ()
+    return (f"{file}: its points {name} do not exist; the box is found without them",)
 
 
 def _plain(name: str) -> str:
