@@ -1,4 +1,4 @@
-"""`python -m teacher {train,eval,render,bench,views,demo}`: the first stage's command line.
+"""`python -m teacher {process,train,eval,render,bench,views,demo}`: the first stage's command line.
 
 `torchrun --nproc_per_node N -m teacher {train,eval,render,views} …` divides the work over N processes, one a GPU.
 """
@@ -10,6 +10,8 @@ from typing import Annotated, ClassVar, Literal
 
 import tyro
 
+from teacher.capture.process import Options, Request, process
+from teacher.capture.settings import FrameSettings, PoseSettings
 from teacher.cli import run_command_line
 from teacher.errors import exit_on_user_error
 from teacher.machine import Device, Machine
@@ -163,9 +165,28 @@ class Demo:
         write_demo_scene(self.output, size=self.size, train=self.train, test=self.test)
 
 
+@dataclass(frozen=True)
+class Process:
+    """Make a data set from a video or a folder of photographs: choose frames, find cameras, check them."""
+
+    data: Path
+    """A video file, or a folder of photographs."""
+    output_dir: Path
+    """Data set to write; `train --data` reads it."""
+    frames: Annotated[FrameSettings, tyro.conf.arg(name="")] = field(default_factory=FrameSettings)
+    poses: Annotated[PoseSettings, tyro.conf.arg(name="")] = field(default_factory=PoseSettings)
+    options: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
+
+    def run(self) -> None:
+        """Process, and print the report."""
+        process(Request(self.data, self.output_dir, self.frames, self.poses, self.options))
+
+
 def main() -> None:
     """Parse the command line and run its verb."""
-    run_command_line("python -m teacher", Train, PRESETS, (Eval, Render, Bench, Views, Demo))
+    run_command_line(
+        "python -m teacher", Train, PRESETS, (Process, Eval, Render, Bench, Views, Demo)
+    )
 
 
 if __name__ == "__main__":
