@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from teacher.capture.matching import Group
+from teacher.capture.colmap import Group
 from teacher.capture.photos import groups_of, list_photos, read_photos
 from teacher.capture.selection import choose
 from teacher.capture.settings import FEWEST, FrameSettings

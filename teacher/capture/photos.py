@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from teacher.capture.matching import Group
+from teacher.capture.colmap import Group
 from teacher.capture.video import MEASURED_SIDE, fitted
 from teacher.datasets.entries import IMAGE_EXTENSIONS
 from teacher.datasets.raw import natural_order

@@ -4,21 +4,15 @@ images --features--> --matches--> --cameras--> the largest sub-model: Solution
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from teacher.capture.colmap import Job
 from teacher.capture.frames import Frames
-from teacher.capture.matching import (
-    build,
-    comparison,
-    find_features,
-    load_pycolmap,
-    match,
-    model_of,
-)
+from teacher.capture.matching import run_stage
 from teacher.capture.model import Comparison, Model
 from teacher.capture.pairs import pairs_for
+from teacher.capture.reading import comparison, load_pycolmap, model_of
 from teacher.capture.settings import PoseSettings
 
 
@@ -34,40 +28,27 @@ def solve(work: Path, frames: Frames, settings: PoseSettings, verbose: bool = Fa
     """Find the cameras of `work`/images; goes on after the last step that `work` has whole.
 
     Raises:
-        UserError: pycolmap is not installed.
+        UserError: pycolmap is not installed, or one of its stages failed.
     """
-    load_pycolmap(verbose)
-    images, folder = work / "images", work / "colmap"
-    database = folder / "database.db"
-    if not (folder / "features").exists():
+    colmap = load_pycolmap()
+    folder = (work / "colmap").absolute()
+    if not (folder / "features").exists():  # half a database cannot be gone on with
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        find_features(database, images, frames.groups, settings)
-        (folder / "features").touch()
-    if not (folder / "matches").exists():
-        names = frames.names
-        match(
-            database, names, pairs_for(len(names), settings.matching_method, frames.video), settings
-        )
-        (folder / "matches").touch()
-    models = _mapped(folder, database, images, len(frames.names), settings)
-    sizes = [model.num_reg_images() for model in models]
+    names = frames.names
+    numbers = pairs_for(len(names), settings.matching_method, frames.video)
+    job = Job(
+        *("features", folder, (work / "images").absolute(), settings, frames.groups),
+        pairs=tuple((names[i], names[j]) for i, j in numbers),
+        verbose=verbose,
+    )
+    for stage in ("features", "matches", "cameras"):
+        if not (folder / stage).exists():
+            run_stage(replace(job, stage=stage))
+            (folder / stage).touch()
+    paths = sorted((folder / "models").iterdir(), key=lambda path: int(path.name))
+    models = [colmap.Reconstruction(path) for path in paths]
     best = models[0] if models else None
-    return Solution(None if best is None else model_of(best), comparison(database, best, sizes))
-
-
-def _mapped(
-    folder: Path, database: Path, images: Path, count: int, settings: PoseSettings
-) -> list[Any]:
-    """Sub-models, largest first: read where they were finished, else built."""
-    colmap = load_pycolmap()
-    done = folder / "cameras"
-    if not done.exists():
-        shutil.rmtree(folder / "models", ignore_errors=True)
-        models = build(database, images, count, settings)
-        shutil.rmtree(folder / "models", ignore_errors=True)
-        for k, model in enumerate(models):
-            (folder / "models" / str(k)).mkdir(parents=True)
-            model.write_binary(folder / "models" / str(k))
-        done.write_text(str(len(models)))
-    return [colmap.Reconstruction(folder / "models" / str(k)) for k in range(int(done.read_text()))]
+    sizes = [model.num_reg_images() for model in models]
+    compared = comparison(job.database, best, sizes)
+    return Solution(None if best is None else model_of(best), compared)

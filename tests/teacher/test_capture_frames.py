@@ -16,7 +16,7 @@ from teacher.capture.settings import FrameSettings, PoseSettings, check
 from teacher.capture.sharpness import sharpness
 from teacher.capture.video import Clip
 from teacher.errors import UserError
-from tests.captures import blur, noise_picture, pan, write_clip, write_photographs
+from tests.clips import blur, noise_picture, pan, write_clip, write_photographs
 
 
 def test_every_third_frame_blurred_hardly_any_is_chosen(tmp_path: Path) -> None:
