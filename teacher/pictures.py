@@ -17,7 +17,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,8 @@ class Picture:
     mask_inverted: bool = False
     size: tuple[int, int] | None = None
     """(width, height) before shrinking, as the camera has it; None accepts what the file has."""
+    matte_path: Path | None = None
+    """An image whose brightness takes the place of the alpha channel."""
 
     def rgba(self) -> UInt8[np.ndarray, "height width 4"]:
         """Straight-alpha sRGB, opaque where the file has no alpha channel.
@@ -60,15 +62,25 @@ class Picture:
         """
         with _opened(self.path, "image") as image:
             pixels = _as_rgba(_upright(image, self.size, f"image {self.path}"), self.path)
+        if self.matte_path is not None:
+            pixels[..., 3] = self._matte(pixels.shape[1::-1])
         return pixels if self.downscale == 1 else _shrink_rgba(pixels, self.downscale)
 
     def alpha(self) -> UInt8[np.ndarray, "full_height full_width"]:
         """The alpha channel before shrinking; 255 where the file has none. Raises as `rgba`."""
+        if self.matte_path is not None:
+            return self._matte(self.size or read_header(self.path).size)
         with _opened(self.path, "image") as image:
             upright = _upright(image, self.size, f"image {self.path}")
             if upright.mode == "RGBA":
                 return np.array(upright.getchannel("A"))
             return _as_rgba(upright, self.path)[..., 3]
+
+    def _matte(self, size: tuple[int, int]) -> UInt8[np.ndarray, "full_height full_width"]:
+        assert self.matte_path is not None
+        with _opened(self.matte_path, "matte") as image:
+            upright = _upright(image, size, f"matte {self.matte_path}")
+            return np.array(Image.fromarray(_as_rgba(upright, self.matte_path)).convert("L"))
 
     def mask(self) -> Bool[np.ndarray, "height width"] | None:
         """True where a pixel may be used; None where all may.
@@ -96,10 +108,11 @@ class Picture:
         with _opened(self.path, "image") as image:
             _upright(image, self.size, f"image {self.path}")
             header = _header(image)
-        if self.mask_path is not None:
-            with _opened(self.mask_path, "mask") as image:
-                _upright(image, self.size or header.size, f"mask {self.mask_path}")
-        return header
+        for path, what in ((self.mask_path, "mask"), (self.matte_path, "matte")):
+            if path is not None:
+                with _opened(path, what) as image:
+                    _upright(image, self.size or header.size, f"{what} {path}")
+        return replace(header, has_alpha=header.has_alpha or self.matte_path is not None)
 
 
 def read_header(path: Path) -> Header:

@@ -43,6 +43,8 @@ class Scene:
     """What is odd about the data set but can be worked with, one sentence each."""
     T_world_source: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4))
     """From the frame of the reconstruction to the data set's ("world"), where that is on record."""
+    points: Float[Tensor, "n 3"] | None = None
+    """Sparse points of the reconstruction in the norm frame, mistakes removed; None where there are none."""
 
     def cameras(self, split: str = "train") -> list[Camera]:
         """The cameras of one split, in the norm frame."""

@@ -6,7 +6,7 @@ A new format is one module with a `load(path, options)` and one line in `FORMATS
 import logging
 from pathlib import Path
 
-from teacher.datasets import blender, transforms
+from teacher.datasets import blender, colmap, dtu, llff, transforms
 from teacher.datasets.normalise import Corners, normalise
 from teacher.datasets.raw import Loader, LoadOptions, NotThisFormat, RawScene
 from teacher.errors import UserError
@@ -15,6 +15,9 @@ from teacher.scene import Scene
 FORMATS: dict[str, Loader] = {
     "blender": blender.load,
     "transforms": transforms.load,
+    "colmap": colmap.load,
+    "llff": llff.load,
+    "dtu": dtu.load,
 }
 """Tried in this order by `format="auto"`."""
 
@@ -28,22 +31,26 @@ def load_scene(
     format: str = "auto",
     aabb: Corners | None = None,
     test_every: int = 8,
+    splits: Path | None = None,
 ) -> Scene:
     """Load the data set at `path`; what is odd but usable is logged and kept in `Scene.warnings`.
 
     Args:
-        path: the data set's folder, or a `transforms.json`.
+        path: the data set's folder, or its camera file (`transforms.json`, `poses_bounds.npy`, `cameras.npz`, a
+            COLMAP model's folder), which also chooses between formats where a folder holds several.
         downscale: whole number by which pictures (and intrinsics) are shrunk.
         format: a key of `FORMATS`, or "auto" for the first that fits.
         aabb: lower and upper corner of what is to be modelled, in the data set's own frame; found
             by `teacher.datasets.normalise` if left out.
         test_every: where the data set has no test pictures, every n-th is held out (at least 2).
+        splits: a file that divides the data set by names, `teacher.datasets.splits`; left out, the data set's
+            `split_indices.json` is used if there is one, else its own division.
 
     Raises:
         UserError: no format fits, or the data set cannot be used.
     """
     _check_options(path, downscale, format, test_every)
-    scene = normalise(_read(path, format, LoadOptions(downscale, test_every)), aabb)
+    scene = normalise(_read(path, format, LoadOptions(downscale, test_every, splits)), aabb)
     for warning in scene.warnings:
         _logger.warning(warning)
     return scene

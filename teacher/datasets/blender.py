@@ -8,7 +8,7 @@ is understood, so off-centre, non-square or distorted renders load too.
 
 from pathlib import Path
 
-from teacher.datasets.entries import entries_of, read_document
+from teacher.datasets.entries import entries_of, read_document, view_of
 from teacher.datasets.files import read_frames
 from teacher.datasets.raw import LoadOptions, NotThisFormat, RawScene, with_test_split
 
@@ -20,11 +20,11 @@ def load(path: Path, options: LoadOptions) -> RawScene:
     if not (path / "transforms_train.json").is_file():
         raise NotThisFormat("it has no transforms_train.json")
     files = {split: path / f"transforms_{split}.json" for split in SPLITS}
-    entries = {
-        split: entries_of(file, read_document(file))
+    views = {
+        split: [view_of(e, options.downscale) for e in entries_of(file, read_document(file))]
         for split, file in files.items()
         if file.is_file()
     }
-    frames = read_frames(entries, path, options.downscale)
+    frames = read_frames(views, path, options)
     splits = with_test_split(frames.splits, options.test_every)
     return RawScene(path.resolve().name, splits, frames.has_alpha, warnings=frames.warnings)

@@ -1,7 +1,7 @@
-"""One entry of a `transforms*.json`: its keys, checked and made into a pose and a camera.
+"""One entry of a `transforms*.json`: its keys, checked and made into a view and its camera.
 
     {"fl_x" | "camera_angle_x", "cx", "w", "k1", ..., "frames": [entry, ...]}
-    entry = {"file_path", "transform_matrix", ...} -> Camera
+    entry = {"file_path", "transform_matrix", ...} -> View, Camera
 
 NeRF-synthetic, instant-ngp and nerfstudio share these keys. Any of them may stand in an entry,
 where it wins over the file's. The dialects' facts: instant-ngp `src/nerf_loader.cu` (`read_lens`,
@@ -10,6 +10,7 @@ where it wins over the file's. The dialects' facts: instant-ngp `src/nerf_loader
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,15 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from teacher.cameras import Camera, Lens
+from teacher.datasets.poses import bad_pose, checked_pose
+from teacher.datasets.views import IMAGE_EXTENSIONS as IMAGE_EXTENSIONS  # its older home
+from teacher.datasets.views import View, find_image, in_numbered_folder
 from teacher.errors import UserError
 from teacher.files import read_json
 
-IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 _PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
 _FISHEYE = ("OPENCV_FISHEYE", "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE")
 _OTHER_LENSES = ("ftheta_p0", "latlong", "equirectangular")
-_ROTATION_TOLERANCE = 1e-2  # files with three decimals pass; a mirrored or scaled axis does not
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,6 @@ class Entry:
     def file_path(self) -> str:
         """The image's path as written, with forward slashes."""
         return str(self.frame["file_path"]).replace("\\", "/")
-
-    @property
-    def name(self) -> str:
-        """The path as one word, unique in the data set: "./train/r_0.png" is "train_r_0"."""
-        path = Path(self.file_path)
-        path = path.with_suffix("") if path.suffix.lower() in IMAGE_EXTENSIONS else path
-        return "_".join(part for part in path.parts if part not in ("..", "/"))
 
     @property
     def thing(self) -> str:
@@ -83,6 +78,35 @@ def entries_of(path: Path, document: dict[str, Any]) -> list[Entry]:
     return [Entry(path, document, frame) for frame in document["frames"]]
 
 
+def view_of(entry: Entry, downscale: int) -> View:
+    """The view that an entry lists; nerfstudio's `images_4` are its copies at `downscale` 4."""
+    image = find_image(entry.file.parent / entry.file_path)
+    mask, inverted = _mask(entry, image)
+    width, height = entry.number("w"), entry.number("h")
+    return View(
+        entry.file_path,
+        image,
+        partial(read_camera, entry),
+        None if width is None or height is None else (round(width), round(height)),
+        mask,
+        inverted,
+        small=in_numbered_folder(image, image.parent, downscale),
+        small_mask=mask and in_numbered_folder(mask, mask.parent, downscale),
+    )
+
+
+def _mask(entry: Entry, image: Path) -> tuple[Path | None, bool]:
+    """The mask's file and whether its polarity is inverted.
+
+    nerfstudio's `mask_path` keeps what is not zero; instant-ngp's `dynamic_mask_<stem>.png` beside
+    the image ignores it.
+    """
+    if entry.value("mask_path") is not None:
+        return entry.file.parent / str(entry.value("mask_path")).replace("\\", "/"), False
+    sibling = image.with_name(f"dynamic_mask_{image.stem}.png")
+    return (sibling, True) if sibling.is_file() else (None, False)
+
+
 def read_camera(entry: Entry, size: tuple[int, int]) -> Camera:
     """The camera of one entry, for a picture of `size` = (width, height)."""
     width, height = size
@@ -108,20 +132,8 @@ def read_pose(entry: Entry) -> Float64[Tensor, "4 4"]:
     try:
         T = torch.tensor(entry.frame["transform_matrix"], dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):
-        raise _bad_pose(entry, "not a matrix of numbers") from None
-    if T.shape != (4, 4):
-        raise _bad_pose(entry, f"{' x '.join(map(str, T.shape)) or 'a single'} numbers")
-    if not T.isfinite().all():
-        raise _bad_pose(entry, "NaN or infinity in the pose")
-    R = T[:3, :3]
-    if (R.T @ R - torch.eye(3).double()).abs().max() > _ROTATION_TOLERANCE or R.det() < 0:
-        lengths = ", ".join(f"{length:.4g}" for length in R.norm(dim=0).tolist())
-        raise _bad_pose(entry, f"axes of length {lengths}, determinant {float(R.det()):.4g}")
-    if (T[3] - torch.eye(4).double()[3]).abs().max() > 1e-6:
-        raise _bad_pose(entry, f"a last row of {T[3].tolist()}")
-    U, _, V = torch.linalg.svd(R)
-    T[:3, :3] = U @ V
-    return T
+        raise bad_pose(entry.thing, "not a matrix of numbers") from None
+    return checked_pose(T, entry.thing)
 
 
 def _focal_lengths(entry: Entry, size: tuple[int, int]) -> tuple[float, float]:
@@ -190,8 +202,3 @@ def _number(value: Any, key: str, thing: str) -> float | None:
 
 def _missing(thing: str, key: str) -> UserError:
     return UserError(thing, f"no key '{key}'", f"the key '{key}'", "export the data set again")
-
-
-def _bad_pose(entry: Entry, given: str) -> UserError:
-    expected = "transform_matrix: a 4 x 4 camera-to-world matrix, a rotation and a position"
-    return UserError(entry.thing, given, expected, "remove the frame or solve its pose again")

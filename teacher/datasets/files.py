@@ -1,12 +1,16 @@
-"""From entries to frames: finds and checks the files, and reports all that is missing together.
+"""From views to frames: finds and checks the files, and reports all that is missing together.
 
-Entry --find image and mask--> Picture --smaller copy of it, if there is one--> Picture, Camera
+    View --find image and mask--> Picture --smaller copy of it, if there is one--> Picture, Camera
+
+A file `split_indices.json` in the data set's folder divides them anew: `teacher.datasets.splits`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from teacher.datasets.entries import IMAGE_EXTENSIONS, Entry, read_camera
+from teacher.datasets.raw import LoadOptions
+from teacher.datasets.splits import redivided
+from teacher.datasets.views import View
 from teacher.errors import UserError
 from teacher.pictures import Picture, read_header, shrunk_size
 from teacher.scene import Frame
@@ -23,39 +27,45 @@ class ReadFrames:
     warnings: tuple[str, ...]
 
 
-def read_frames(splits: dict[str, list[Entry]], path: Path, downscale: int) -> ReadFrames:
-    """Frames of all entries whose files exist; files that do not are one warning.
+def read_frames(splits: dict[str, list[View]], path: Path, options: LoadOptions) -> ReadFrames:
+    """Frames of all views of the data set `path` whose files exist; those that do not are one warning.
 
     Raises:
         UserError: no image of the "train" split exists, or a file or key cannot be used.
     """
+    splits, left_out = redivided(splits, path, options.splits)
     missing: list[str] = []
-    frames = {name: _usable(entries, missing, downscale) for name, entries in splits.items()}
+    frames = {
+        name: _usable(views, missing, path, options.downscale) for name, views in splits.items()
+    }
     total = sum(map(len, splits.values()))
     if not frames["train"]:
         given = f"{total} frames, none of whose training images exist" if total else "no frames"
         first = f" (first: {path / missing[0]})" if missing else ""
-        remedy = "check the paths in the JSON file and unpack the images beside it"
+        remedy = "check the paths in the camera file and unpack the images beside it"
         raise UserError(f"data set {path}", given + first, "at least one image", remedy)
     headers = [frame.picture.check() for group in frames.values() for frame in group]
-    warnings = (_missing_files(missing, total, path),) if missing else ()
+    warnings = (*left_out, *((_missing_files(missing, total, path),) if missing else ()))
     return ReadFrames(frames, all(header.has_alpha for header in headers), warnings)
 
 
-def _usable(entries: list[Entry], missing: list[str], downscale: int) -> tuple[Frame, ...]:
+def _usable(views: list[View], missing: list[str], path: Path, downscale: int) -> tuple[Frame, ...]:
     """Frames whose image and mask exist; the paths of the others are added to `missing`."""
     frames = []
-    for entry in entries:
-        image = _find_image(entry)
-        mask, inverted = (None, False) if image is None else _find_mask(entry, image)
-        if image is None:
-            missing.append(entry.file_path)
-        elif mask is not None and not mask.is_file():
-            missing.append(str(entry.value("mask_path")))
+    for view in views:
+        absent = [file for file in (view.mask, view.matte) if file and not file.is_file()]
+        picture = None if absent else _picture(view, downscale)
+        if absent:
+            missing.append(_below(absent[0], path))
+        elif picture is None:
+            missing.append(view.listed)
         else:
-            size = _full_size(entry, image)
-            frames.append(_frame(entry, size, Picture(image, downscale, mask, inverted, size)))
+            frames.append(_frame(view, picture))
     return tuple(frames)
+
+
+def _below(file: Path, path: Path) -> str:
+    return (file.relative_to(path) if file.is_relative_to(path) else file).as_posix()
 
 
 def _missing_files(missing: list[str], total: int, path: Path) -> str:
@@ -64,53 +74,31 @@ def _missing_files(missing: list[str], total: int, path: Path) -> str:
     return f"{path}: {left_out}, their files do not exist: {names}"
 
 
-def _find_image(entry: Entry) -> Path | None:
-    """The image's file, its extension added where the data set leaves it out; None if missing."""
-    path = entry.file.parent / entry.file_path
-    candidates = [path, *(path.with_name(path.name + extension) for extension in IMAGE_EXTENSIONS)]
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+def _frame(view: View, picture: Picture) -> Frame:
+    """The frame of a picture, its camera at the size that the picture is read at."""
+    assert picture.size is not None
+    width, height = shrunk_size(picture.size, picture.downscale)
+    camera = view.camera(view.size or picture.size)
+    return Frame(view.name, picture, camera.resized(width, height))
 
 
-def _find_mask(entry: Entry, image: Path) -> tuple[Path | None, bool]:
-    """The mask's file and whether its polarity is inverted.
-
-    nerfstudio's `mask_path` keeps what is not zero; instant-ngp's `dynamic_mask_<stem>.png` beside
-    the image ignores it.
-    """
-    if entry.value("mask_path") is not None:
-        return entry.file.parent / str(entry.value("mask_path")).replace("\\", "/"), False
-    sibling = image.with_name(f"dynamic_mask_{image.stem}.png")
-    return (sibling, True) if sibling.is_file() else (None, False)
+def _picture(view: View, downscale: int) -> Picture | None:
+    """The picture, or the smaller copy of it that fits; None where neither is there."""
+    if not view.image.is_file():
+        return _smaller_copy(view, view.size, downscale)
+    size = view.size or read_header(view.image).size
+    full = Picture(view.image, downscale, view.mask, view.mask_inverted, size, view.matte)
+    return _smaller_copy(view, size, downscale) or full
 
 
-def _full_size(entry: Entry, image: Path) -> tuple[int, int]:
-    """(width, height) that the intrinsics are for: the keys w and h, else the file's."""
-    width, height = entry.number("w"), entry.number("h")
-    if width is None or height is None:
-        return read_header(image).size
-    return round(width), round(height)
-
-
-def _frame(entry: Entry, size: tuple[int, int], full: Picture) -> Frame:
-    """The frame of a picture whose intrinsics are for `size`, shrunk."""
-    picture = _smaller_copy(full, size) or full
-    width, height = shrunk_size(picture.size or size, picture.downscale)
-    return Frame(entry.name, picture, read_camera(entry, size).resized(width, height))
-
-
-def _smaller_copy(full: Picture, size: tuple[int, int]) -> Picture | None:
-    """nerfstudio's `images_4/x.png` (with `masks_4/x.png`) for `downscale` 4, if it fits."""
-    small = _in_numbered_folder(full.path, full.downscale)
-    if full.downscale == 1 or not small.is_file():
+def _smaller_copy(view: View, size: tuple[int, int] | None, downscale: int) -> Picture | None:
+    """nerfstudio's `images_4/x.png` (with `masks_4/x.png`) for `downscale` 4, if it fits `size`."""
+    if downscale == 1 or size is None or view.matte or not (view.small and view.small.is_file()):
         return None
-    mask = full.mask_path and _in_numbered_folder(full.mask_path, full.downscale)
-    if mask is not None and not mask.is_file():
+    if view.mask is not None and not (view.small_mask and view.small_mask.is_file()):
         return None
-    small_size = read_header(small).size
-    if any(abs(f / full.downscale - s) >= 1 for f, s in zip(size, small_size, strict=True)):
+    small_size = read_header(view.small).size
+    if any(abs(f / downscale - s) >= 1 for f, s in zip(size, small_size, strict=True)):
         return None
-    return replace(full, path=small, downscale=1, mask_path=mask, size=small_size)
-
-
-def _in_numbered_folder(path: Path, downscale: int) -> Path:
-    return path.parent.with_name(f"{path.parent.name}_{downscale}") / path.name
+    mask = None if view.mask is None else view.small_mask
+    return Picture(view.small, 1, mask, view.mask_inverted, small_size)

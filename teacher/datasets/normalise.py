@@ -3,7 +3,8 @@
     RawScene --point of interest--> "near" frame --box--> "norm" frame: Scene
 
 The box is the first of these that there is: what the user gives; the visual hull, where pictures
-have transparent parts; what the data set asks for; a cube around the point of interest that reaches
+have transparent parts; what the data set asks for; what a reconstruction's sparse points show, and
+the cameras (`teacher.datasets.sparse`); a cube around the point of interest that reaches
 BEYOND_CAMERAS times as far as the cameras are on average and holds every camera, because
 photographs show what lies behind the object too.
 
@@ -26,6 +27,7 @@ from torch import Tensor
 from teacher.cameras import Camera, apply_similarity, point_of_interest
 from teacher.datasets.hull import visual_hull
 from teacher.datasets.raw import RawScene
+from teacher.datasets.sparse import bounds
 from teacher.errors import UserError
 from teacher.scene import Frame, Scene
 
@@ -52,8 +54,11 @@ def normalise(raw: RawScene, aabb: Corners | None = None) -> Scene:
     carve = has_alpha and aabb is None
     box = _hull(near) if carve else None
     contradiction = (_CONTRADICTION.format(raw.name),) if carve and box is None else ()
-    if box is None:
-        box = _around(near) if given is None else _moved_points(T_near_world, given)
+    if box is None and given is not None:
+        box = _moved_points(T_near_world, given)
+    elif box is None:
+        points = raw.points
+        box = _around(near, None if points is None else _moved_points(T_near_world, points))
     T_norm_near = _onto_unit_cube(box)
     T_norm_world = T_norm_near @ T_near_world
     return Scene(
@@ -62,8 +67,9 @@ def normalise(raw: RawScene, aabb: Corners | None = None) -> Scene:
         T_norm_world.float(),
         _moved_points(T_norm_near, box).float(),
         has_alpha,
-        raw.warnings + _not_upright(raw) + contradiction,
+        raw.warnings + _not_upright(raw) + _moving(raw) + contradiction,
         raw.T_world_source.float(),
+        None if raw.points is None else _moved_points(T_norm_world, raw.points).float(),
     )
 
 
@@ -108,9 +114,11 @@ def _hull(frames: Sequence[Frame]) -> Float[Tensor, "2 3"] | None:
     return visual_hull(frames, max(float(frame.camera.position.norm()) for frame in frames))
 
 
-def _around(frames: Sequence[Frame]) -> Float[Tensor, "2 3"]:
-    """The near frame's cube for photographs; the module's docstring has the rule."""
+def _around(frames: Sequence[Frame], points: Float[Tensor, "n 3"] | None) -> Float[Tensor, "2 3"]:
+    """The near frame's box for photographs; the module's docstring has the rule."""
     positions = torch.stack([frame.camera.position for frame in frames])
+    if points is not None:
+        return bounds(points.float(), positions)
     half = max(BEYOND_CAMERAS, 1.05 * float(positions.abs().max()))
     return torch.tensor([[-half] * 3, [half] * 3])
 
@@ -143,4 +151,16 @@ def _not_upright(raw: RawScene) -> tuple[str, ...]:
     return (
         f"{raw.name}: the cameras' mean up vector is ({seen}), not +z; orbits and the page's"
         " controls will be tilted (rotate the data set's poses so that +z is up)",
+    )
+
+
+def _moving(raw: RawScene) -> tuple[str, ...]:
+    """A warning where frames were taken at different times of a scene that moves."""
+    cameras = [frame.camera for frames in raw.splits.values() for frame in frames]
+    times = {camera.time for camera in cameras if camera.time is not None}
+    if len(times) < 2:
+        return ()
+    return (
+        f"{raw.name}: its frames have times from {min(times):g} to {max(times):g}; what moves between them blurs,"
+        " because all presets are static and ignore time",
     )

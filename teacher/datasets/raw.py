@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from teacher.errors import UserError
@@ -29,6 +29,8 @@ class LoadOptions:
     """Pictures are shrunk by this whole number."""
     test_every: int = 8
     """Where the data set names no test pictures, every n-th one from the first is held out."""
+    splits: Path | None = None
+    """File of names that divides the data set (`teacher.datasets.splits`); None: the one in its folder, if any."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class RawScene:
     T_world_source: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4).double())
     """From the frame of the reconstruction (COLMAP's, say), where that is on record."""
     warnings: tuple[str, ...] = ()
+    points: Float64[Tensor, "n 3"] | None = None
+    """Sparse points of the reconstruction, mistakes removed; None where there are none."""
 
 
 Loader = Callable[[Path, LoadOptions], RawScene]

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from teacher.datasets.entries import Entry, entries_of, read_document
+from teacher.datasets.entries import Entry, entries_of, read_document, view_of
 from teacher.datasets.files import read_frames
 from teacher.datasets.raw import (
     LoadOptions,
@@ -41,7 +41,11 @@ def load(path: Path, options: LoadOptions) -> RawScene:
     document = read_document(file)
     entries = entries_of(file, document)
     entries.sort(key=lambda entry: natural_order(entry.file_path))
-    frames = read_frames(_split(entries, document, file), file.parent, options.downscale)
+    views = {
+        split: [view_of(entry, options.downscale) for entry in mine]
+        for split, mine in _split(entries, document, file).items()
+    }
+    frames = read_frames(views, file.parent, options)
     return RawScene(
         file.parent.resolve().name,
         with_test_split(frames.splits, options.test_every),

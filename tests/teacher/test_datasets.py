@@ -13,11 +13,11 @@ from teacher.cameras import Camera
 from teacher.datasets import FORMATS, load_scene
 from teacher.datasets.raw import natural_order
 from teacher.pictures import Picture
+from tests.captures import ALL_WRITERS, centred
 from tests.scenes import (
     BOX,
     HEIGHT,
     WIDTH,
-    WRITERS,
     Document,
     edited,
     orbiting,
@@ -58,12 +58,12 @@ def assert_same_camera(given: Camera, expected: Camera, T_norm_world: torch.Tens
 
 
 @pytest.mark.parametrize("downscale", [1, 2])
-@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("writer", ALL_WRITERS)
 def test_every_format_gives_the_same_cameras_pictures_and_splits(
     tmp_path: Path, writer: str, downscale: int
 ) -> None:
-    shots = tiny_shots()
-    WRITERS[writer](tmp_path, shots)
+    shots = centred(tiny_shots()) if writer == "llff" else tiny_shots()
+    ALL_WRITERS[writer](tmp_path, shots)
     scene = load_scene(tmp_path, downscale=downscale, aabb=BOX)
     assert scene.warnings == ()
     assert scene.has_alpha
@@ -82,13 +82,33 @@ def test_every_format_gives_the_same_cameras_pictures_and_splits(
 
 def test_every_format_has_a_writer() -> None:
     """A loader whose fixture is missing would not be covered by the test above."""
-    assert len(WRITERS) >= len(FORMATS)
+    assert len(ALL_WRITERS) >= len(FORMATS)
 
 
 def test_a_format_can_be_named_and_a_json_file_be_given(ngp: Path) -> None:
     by_name = load_scene(ngp, format="transforms")
     by_file = load_scene(ngp / "transforms.json")
     assert len(by_name.splits["train"]) == len(by_file.splits["train"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("writer", "file"),
+    [
+        ("colmap text", "sparse/0"),
+        ("llff", "poses_bounds.npy"),
+        ("dtu", "cameras.npz"),
+    ],
+)
+def test_a_camera_file_chooses_among_several_formats(
+    tmp_path: Path, writer: str, file: str
+) -> None:
+    """nerfstudio's folders hold a COLMAP model too, LLFF's published ones both of them."""
+    write_instant_ngp(tmp_path, tiny_shots())
+    ALL_WRITERS[writer](tmp_path, tiny_shots(4))
+    assert sum(map(len, load_scene(tmp_path).splits.values())) == 10
+    for picture in range(4, 10):
+        (tmp_path / "images" / f"{picture:03}.png").unlink()
+    assert sum(map(len, load_scene(tmp_path / file).splits.values())) == 4
 
 
 def test_names_are_unique_words_that_stay_the_same(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_folder_of_no_known_format_lists_each_reason(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load_scene(tmp_path)
     for name in FORMATS:
-        assert f"not {name}: it has no transforms" in str(caught.value)
+        assert f"not {name}: it has no " in str(caught.value)
 
 
 def test_a_named_format_that_does_not_fit_gives_only_its_own_reason(ngp: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_named_format_that_does_not_fit_gives_only_its_own_reason(ngp: Path) -
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"format": "colmop"}, "'colmop'\n.*auto, blender, transforms"),
+        ({"format": "colmop"}, "'colmop'\n.*auto, blender, transforms, colmap, llff, dtu"),
         ({"downscale": 0}, "downscale\n.*0\n.*from 1"),
         ({"test_every": 1}, "test_every\n.*1\n.*from 2"),
         ({"aabb": ((0.0, 0.0, 0.0), (1.0, -1.0, 1.0))}, "box .*\n.*-1.0.*\n.*lower < upper"),
