@@ -43,7 +43,7 @@ def run_stage(job: Job) -> None:
             _follow(process, job, bar)
         except BaseException:
             process.kill()
-            process.wait()
+            process.communicate()
             raise
     if process.returncode != 0:
         raise _failed(job, process.returncode, log.read_text(errors="replace"))
@@ -69,6 +69,8 @@ def _follow(process: "subprocess.Popen[bytes]", job: Job, bar: "tqdm[object]") -
             bar.update(max(0, min(done, bar.total or 0) - bar.n))
             continue
         listener.join()
+        assert process.stdout is not None
+        process.stdout.close()
         if process.returncode == 0:  # mapping that failed to start leaves its bar where it is
             done = told[0] if table is None else (bar.total or 0)
             bar.update(max(0, min(done, bar.total or 0) - bar.n))

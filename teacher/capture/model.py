@@ -114,6 +114,6 @@ class Comparison:
         return [pair for pair in self.pairs if pair.matches >= matches]
 
 
-def median(values: Sequence[float] | np.ndarray) -> float:
+def median(values: Sequence[float | int] | np.ndarray) -> float:
     """The median; 0 of nothing."""
     return float(np.median(values)) if len(values) else 0.0

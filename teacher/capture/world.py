@@ -18,7 +18,7 @@ from jaxtyping import Float
 from teacher.cameras import Camera, point_of_interest
 from teacher.capture.model import Model
 
-_OWN_UP = 0.02  # weight of the cameras' own up axes against the levelness of their right-hand axes
+_OWN_UP = 0.002  # weight of the cameras' own up axes against the levelness of their right-hand axes
 
 
 @dataclass(frozen=True)
