@@ -54,6 +54,8 @@ class Job:
     groups: tuple[Group, ...] = ()
     pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     verbose: bool = False
+    masks: Path | None = None
+    """Folder of masks, PICTURE.png each: features are not looked for where they are black."""
 
     @property
     def database(self) -> Path:
@@ -82,6 +84,7 @@ class Job:
             tuple(groups),
             tuple((a, b) for a, b in value["pairs"]),
             value["verbose"],
+            None if value["masks"] is None else Path(value["masks"]),
         )
 
 
@@ -93,6 +96,8 @@ def features(job: Job, colmap: Any) -> None:
     for group in job.groups:
         reader = colmap.ImageReaderOptions()
         reader.camera_model = job.settings.camera_model
+        if job.masks is not None:
+            reader.mask_path = job.masks
         if group.focal is not None:
             reader.camera_params = initial_parameters(job.settings.camera_model, group)
         colmap.extract_features(

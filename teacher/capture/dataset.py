@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from teacher.capture.masks import mask_name
 from teacher.capture.model import LensFit, Model
 from teacher.capture.world import World, moved_points, moved_poses
 from teacher.files import replacing, write_json
@@ -18,17 +19,15 @@ POINTS = "sparse_pc.ply"
 _VERTEX = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
 
 
-def write_dataset(
-    folder: Path, model: Model, world: World, masks: dict[str, str] | None = None
-) -> None:
-    """Write the cameras and points of `model`; `masks` names a mask file for each picture."""
+def write_dataset(folder: Path, model: Model, world: World, masks: bool = False) -> None:
+    """Write the cameras and points of `model`; with `masks` there is one in masks/ for each picture."""
     poses = moved_poses(world.T_world_source, model.T_world_camera)
     scale = float(np.cbrt(np.linalg.det(world.T_world_source[:3, :3])))
     frames: list[dict[str, Any]] = []
     for name, lens, pose in zip(model.names, model.lens, poses, strict=True):
         frame: dict[str, Any] = {"file_path": f"images/{name}", "transform_matrix": pose.tolist()}
         if masks:
-            frame["mask_path"] = masks[name]
+            frame["mask_path"] = f"masks/{mask_name(name)}"
         if len(model.lenses) > 1:
             frame |= _intrinsics(model.lenses[lens])
         frames.append(frame)

@@ -5,6 +5,7 @@ both --> images/ and frames.json (Frames)
 """
 
 import dataclasses
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from teacher.capture.colmap import Group
+from teacher.capture.masks import mask_name
 from teacher.capture.photos import groups_of, list_photos, read_photos
 from teacher.capture.selection import choose
 from teacher.capture.settings import FEWEST, FrameSettings
@@ -74,19 +76,31 @@ class Frames:
         )
 
 
+def masks_of(images: Path) -> Path:
+    """The folder of masks that belongs to one of pictures; it exists where there are masks."""
+    return images.with_name("masks")
+
+
 def extract(data: Path, images: Path, settings: FrameSettings) -> Frames:
     """Write the pictures of the video or folder `data` into `images`.
 
     Raises:
         UserError: `data` cannot be read, shows nothing, or has too few pictures that differ.
     """
-    images.mkdir(parents=True, exist_ok=True)
-    for stale in images.iterdir():
-        stale.unlink()
+    for folder in (images, masks_of(images)):
+        shutil.rmtree(folder, ignore_errors=True)
+    images.mkdir(parents=True)
     return (_photographs if data.is_dir() else _video)(data, images, settings)
 
 
 def _video(data: Path, images: Path, settings: FrameSettings) -> Frames:
+    if settings.masks is not None:
+        raise UserError(
+            f"masks of {data}",
+            "a video, whose frames are not chosen yet",
+            "a folder of photographs",
+            "process the video, make masks of its images/, and process that folder with --masks",
+        )
     clip = Clip(data, settings.start, settings.end)
     with tqdm(desc="frames looked at", unit="frame") as bar:
         glances = clip.glances(lambda done: bar.update(done - bar.n))
@@ -122,9 +136,11 @@ def _photographs(data: Path, images: Path, settings: FrameSettings) -> Frames:
         given = f"{len(photos)} pictures"
         raise _too_few(f"photographs in {data}", given, "take at least 20, all round the object")
     pictures, facts, contrasts = [], [], []
-    shown = read_photos(photos, settings.max_image_size)
+    shown = read_photos(photos, settings.max_image_size, settings.masks)
     for one in tqdm(shown, "photographs", len(photos), unit="picture"):
         _save(images / one.name, one.image)
+        if one.mask is not None:
+            _save(masks_of(images) / mask_name(one.name), one.mask)
         pictures.append(Picture(one.name, sharpness(one.luma)))
         facts.append((one.name, one.lens, one.focal, one.image.size))
         contrasts.append(contrast(one.luma))

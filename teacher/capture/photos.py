@@ -6,7 +6,7 @@ Photographs of one camera, size and focal length share a lens; those without suc
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
 from teacher.capture.colmap import Group
+from teacher.capture.masks import find_mask, read_mask
 from teacher.capture.video import MEASURED_SIDE, fitted
 from teacher.datasets.entries import IMAGE_EXTENSIONS
 from teacher.datasets.raw import natural_order
@@ -64,14 +65,24 @@ class Shown:
     """What photographs with one lens have in common."""
     focal: float | None
     """Pixels of `image`, where EXIF says."""
+    mask: Image.Image | None = None
+    """White where the picture is kept."""
 
 
-def read_photos(photos: Sequence[Photo], longest_side: int) -> Iterator[Shown]:
-    """Each photograph upright and shrunk. Raises UserError naming one that cannot be read."""
+def read_photos(
+    photos: Sequence[Photo], longest_side: int, masks: Path | None = None
+) -> Iterator[Shown]:
+    """Each photograph upright and shrunk. Raises UserError naming one, or its mask, that cannot be read."""
     for photo in photos:
         try:
             with Image.open(photo.path) as opened:
-                yield _shown(photo, opened, longest_side)
+                shown = _shown(photo, opened, longest_side)
+                if masks is not None:
+                    mask = read_mask(find_mask(masks, photo.path), opened, shown.image.size)
+                    shown = replace(shown, mask=mask)
+                yield shown
+        except UserError:
+            raise
         except _UNREADABLE as error:
             raise UserError(
                 f"photograph {photo.path}",

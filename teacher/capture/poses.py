@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from teacher.capture.colmap import Job
-from teacher.capture.frames import Frames
+from teacher.capture.frames import Frames, masks_of
 from teacher.capture.matching import run_stage
 from teacher.capture.model import Comparison, Model
 from teacher.capture.pairs import pairs_for
@@ -35,12 +35,13 @@ def solve(work: Path, frames: Frames, settings: PoseSettings, verbose: bool = Fa
     if not (folder / "features").exists():  # half a database cannot be gone on with
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    names = frames.names
+    names, masks = frames.names, masks_of((work / "images").absolute())
     numbers = pairs_for(len(names), settings.matching_method, frames.video)
     job = Job(
         *("features", folder, (work / "images").absolute(), settings, frames.groups),
         pairs=tuple((names[i], names[j]) for i, j in numbers),
         verbose=verbose,
+        masks=masks if masks.is_dir() else None,
     )
     for stage in ("features", "matches", "cameras"):
         if not (folder / stage).exists():

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from teacher.capture.checks import findings, strays
 from teacher.capture.dataset import write_dataset
 from teacher.capture.frames import Frames, extract
+from teacher.capture.masks import mask_name
 from teacher.capture.poses import Solution, solve
 from teacher.capture.report import Account, describe, write_report
 from teacher.capture.settings import FrameSettings, PoseSettings, check
@@ -150,9 +151,13 @@ def _publish(request: Request, account: Account) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "images").mkdir(parents=True)
     write_report(folder, request.work / "images", account)
+    masks = (request.work / "masks").is_dir()
     for name in account.model.names:
         shutil.copy2(request.work / "images" / name, folder / "images" / name)
-    write_dataset(folder, account.model, account.world)
+        if masks:
+            (folder / "masks").mkdir(exist_ok=True)
+            shutil.copy2(request.work / "masks" / mask_name(name), folder / "masks")
+    write_dataset(folder, account.model, account.world, masks)
     shutil.rmtree(request.output, ignore_errors=True)  # empty, or an earlier dry run's report
     folder.rename(request.output)
     shutil.rmtree(request.work, ignore_errors=True)

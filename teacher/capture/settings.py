@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from teacher.errors import UserError
@@ -24,6 +25,8 @@ class FrameSettings:
     """Seconds into a video at which to stop; None: its end."""
     max_image_size: int = 1600
     """Longest side of the pictures written, in pixels; larger ones are shrunk."""
+    masks: Path | None = None
+    """Folder of masks named as the photographs are (IMG_1.png or IMG_1.jpg.png): white is kept, black ignored."""
 
 
 @dataclass(frozen=True)

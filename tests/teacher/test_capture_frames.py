@@ -245,6 +245,35 @@ def test_photographs_are_turned_and_their_focal_length_read(tmp_path: Path) -> N
     assert half.image.size == (30, 40) and half.focal == pytest.approx(26 / 43.27 * 50, rel=1e-6)
 
 
+def test_masks_are_turned_and_shrunk_with_their_photographs(tmp_path: Path) -> None:
+    """The photograph is shown on its side; its mask may be stored as the file is, or upright."""
+    stored = noise_picture(60, 80)
+    mask = np.zeros((60, 80), np.uint8)
+    mask[:, 60:] = 255
+    photos, masks = tmp_path / "photos", tmp_path / "masks"
+    photos.mkdir()
+    masks.mkdir()
+    for name, kept in (("a", mask), ("b", np.rot90(mask, -1))):
+        Image.fromarray(stored).save(photos / f"{name}.jpg", exif=_exif(6))
+        Image.fromarray(kept).save(masks / (f"{name}.png" if name == "a" else f"{name}.jpg.png"))
+    for shown in read_photos(list_photos(photos), 40, masks):
+        assert shown.mask is not None and shown.mask.size == shown.image.size == (30, 40)
+        kept = np.array(shown.mask)
+        assert (kept[:30] == 0).all() and (kept[30:] == 255).all()
+    (masks / "a.png").unlink()
+    with pytest.raises(UserError, match=r"mask of a\.jpg"):
+        list(read_photos(list_photos(photos), 40, masks))
+    Image.new("L", (9, 9)).save(masks / "a.png")
+    with pytest.raises(UserError, match="9 x 9 pixels"):
+        list(read_photos(list_photos(photos), 40, masks))
+
+
+def test_masks_are_for_photographs(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mp4", pan(10))
+    with pytest.raises(UserError, match="masks of"):
+        extract(path, tmp_path / "images", FrameSettings(masks=tmp_path))
+
+
 def test_pictures_of_one_lens_share_it() -> None:
     facts = [
         ("a", ("x",), 50.0, (80, 60)),

@@ -1,4 +1,4 @@
-"""The whole stage: a clip becomes a data set that loads; dry runs, interruptions and refusals leave what they should."""
+"""The whole stage: a clip becomes a data set that loads; dry runs, stops and refusals leave what they should."""
 
 import json
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import teacher.__main__ as command_line
 from teacher.cameras import Camera, apply_similarity
@@ -183,8 +184,26 @@ def test_jobs_survive_their_file() -> None:
         (Group(("x.jpg", "y.jpg"), (40, 30), 25.0), Group(("z.jpg",), (30, 40))),
         (("x.jpg", "y.jpg"), ("x.jpg", "z.jpg")),
         True,
+        Path("/c"),
     )
     assert Job.load(job.dump()) == job and job.pictures == 3
+
+
+def test_no_details_are_found_where_a_mask_is_black(tmp_path: Path) -> None:
+    """S4-10: features outside the white part: none. COLMAP's name for the mask of p.png is p.png.png."""
+    import pycolmap
+
+    images = write_photographs(tmp_path / "images", [noise_picture(120, 160)])
+    kept = np.zeros((120, 160), np.uint8)
+    kept[:, :80] = 255
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(kept).save(tmp_path / "masks" / "p_000.png.png")
+    groups = (Group(("p_000.png",), (160, 120)),)
+    job = Job("features", tmp_path, images, PoseSettings(), groups, masks=tmp_path / "masks")
+    matching.run_stage(job)
+    with pycolmap.Database.open(job.database) as database:
+        found = database.read_keypoints(1)[:, 0]
+    assert len(found) > 50 and found.max() <= 80
 
 
 @pytest.mark.parametrize("model", list(colmap.PARAMETERS))

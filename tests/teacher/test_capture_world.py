@@ -127,6 +127,21 @@ def _read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return rows[:, :12].copy().view("<f4").astype(float), rows[:, 12:]
 
 
+def test_masks_are_what_the_loader_keeps(tmp_path: Path) -> None:
+    """White is kept: the loader's polarity is the writer's."""
+    model = reconstruction(ring(10))
+    _written(tmp_path, model)
+    (tmp_path / "masks").mkdir()
+    kept = np.zeros((300, 400), np.uint8)
+    kept[:100] = 255
+    for name in model.names:
+        Image.fromarray(kept).save(tmp_path / "masks" / f"{name}.png")
+    write_dataset(tmp_path, model, find_world(model), masks=True)
+    mask = load_scene(tmp_path).splits["train"][0].picture.mask()
+    assert mask is not None
+    np.testing.assert_array_equal(mask, kept > 0)
+
+
 def test_lenses_that_differ_are_written_for_each_frame(tmp_path: Path) -> None:
     other = LensFit(
         "OPENCV", 300, 400, {**LENS.values, "fl_y": 421.0, "k2": 0.0, "p1": 1e-3, "p2": 0.0}
