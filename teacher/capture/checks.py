@@ -6,13 +6,15 @@
 What fools reprojection errors: repeated textures fold the model (different sides are put into one place), a camera
 turning on the spot has no depth, one camera may be thrown far off while it counts as registered. Hence
 
-* contradictions: pairs of pictures whose many matched details the model does not have as the same points. In true
-  models there are almost none; where different sides look alike, two fifths of all pairs (docs/capture.md has the
+* contradictions: pairs of pictures whose many matched details the model does not have as the same points, "many" by
+  what these pictures share with their best partners: a small pattern that is there twice harms nothing. In true models
+  there are almost none; where different sides look alike, up to two fifths of all pairs (docs/capture.md has the
   measurements, and Zach et al. 2010, "Disambiguating Visual Relations Using Loop Constraints" the idea);
 * jumps: neighbouring frames of a video that are not neighbouring cameras;
 * depth: the angle between the rays of a point, which a turn on the spot does not give.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -26,6 +28,10 @@ Verdict = Literal["good", "doubtful", "wrong"]
 
 STRONG = 30
 """Matches from which a pair of pictures is a witness."""
+_BEST = 4  # partners of a picture that say how much a strong pair shares
+_GRAVE = (
+    0.25  # of that: a contradicting pair with less is about some small thing that is there twice
+)
 _AGREES = 0.3  # share of a witness's matches that a true model has as the same points
 _FAR = 4.0  # times the median distance from the cameras' middle: thrown off
 _FEW_POINTS = 12  # a camera held by fewer points is held by luck
@@ -110,9 +116,9 @@ def findings(
     shown = max((max(lens.width, lens.height) for lens in model.lenses), default=1000)
     error = float(model.errors.mean()) * 1000 / max(shown, 1000) if len(model.errors) else 0.0
     share = len(model.names) / total
-    witnesses = [pair for pair in compared.strong(STRONG) if pair.either >= STRONG // 2]
+    asked = witnesses(compared)
     against = contradicting(compared)
-    contradiction = len(against) / max(len(witnesses), 1)
+    contradiction = len(against) / max(len(asked), 1)
     angle = median(ray_angles(model))
     tracks = float(model.track_lengths.mean()) if len(model.points) else 0.0
     found = [
@@ -122,7 +128,7 @@ def findings(
         ),
         Finding(
             *("contradictions", contradiction, CONTRADICTIONS.judge(contradiction)),
-            f"{len(against)} of {len(witnesses)} pairs of pictures that look alike contradict the cameras",
+            f"{len(against)} of {len(asked)} pairs of pictures that look alike contradict the cameras",
         ),
         Finding(
             *("depth", angle, DEPTH.judge(angle)),
@@ -146,12 +152,26 @@ def findings(
     return found
 
 
+def witnesses(compared: Comparison) -> list[Pair]:
+    """Pairs of pictures with enough matches, of which enough came to something in the model."""
+    return [pair for pair in compared.strong(STRONG) if pair.either >= STRONG // 2]
+
+
 def contradicting(compared: Comparison) -> list[Pair]:
-    """Strong pairs, both with cameras, whose matches the model has as different points."""
+    """Witnesses whose matches the model has as different points, and that match about as well as true partners."""
+    agreeing: dict[str, list[int]] = defaultdict(list)
+    against = []
+    for pair in witnesses(compared):
+        if pair.same < _AGREES * pair.either:
+            against.append(pair)
+        else:
+            agreeing[pair.first].append(pair.matches)
+            agreeing[pair.second].append(pair.matches)
+    usual = {name: median(sorted(shared)[-_BEST:]) for name, shared in agreeing.items()}
     return [
         pair
-        for pair in compared.strong(STRONG)
-        if pair.either >= STRONG // 2 and pair.same < _AGREES * pair.either
+        for pair in against
+        if pair.matches >= _GRAVE * min(usual.get(pair.first, 0), usual.get(pair.second, 0))
     ]
 
 

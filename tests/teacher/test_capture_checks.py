@@ -56,6 +56,19 @@ def test_a_few_false_pairs_only_warn() -> None:
     assert any("contradict" in warning for warning in warnings(list(found.values())))
 
 
+def test_a_small_pattern_that_is_there_twice_is_no_contradiction() -> None:
+    """Many pairs that share little of what true partners share: fox's photographs have such a thing, and are right."""
+    model = reconstruction(ring(), points=4000)
+    known = compared(model)
+    far = [(a, b) for k, a in enumerate(model.names[:20]) for b in model.names[k + 15 : k + 25]]
+    twice = tuple(Pair(a, b, 40, 0, 38) for a, b in far)
+    found = _found(model, replace(known, pairs=known.pairs + twice))
+    assert found["contradictions"].value == 0
+    large = tuple(replace(pair, matches=300, either=280) for pair in twice)
+    found = _found(model, replace(known, pairs=known.pairs + large))
+    assert found["contradictions"].verdict == "wrong"
+
+
 def test_a_turn_on_the_spot_is_refused() -> None:
     """Directions to a point hardly differ, however many pictures show it."""
     poses = ring()
