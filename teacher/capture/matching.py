@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -32,7 +33,8 @@ def run_stage(job: Job) -> None:
     command = [sys.executable, "-m", "teacher.capture.colmap", str(note)]
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     log = job.folder / f"{job.stage}.log"
-    with log.open("wb") as errors, tqdm(total=total, desc=job.stage, unit=_UNITS[job.stage]) as bar:
+    bar: tqdm[Any] = tqdm(total=total, desc=job.stage, unit=_UNITS[job.stage])
+    with log.open("wb") as errors, bar:
         process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -49,7 +51,7 @@ def run_stage(job: Job) -> None:
         raise _failed(job, process.returncode, log.read_text(errors="replace"))
 
 
-def _follow(process: "subprocess.Popen[bytes]", job: Job, bar: "tqdm[object]") -> None:
+def _follow(process: "subprocess.Popen[bytes]", job: Job, bar: "tqdm[Any]") -> None:
     """Move the bar until the process ends."""
     told = [0]
 

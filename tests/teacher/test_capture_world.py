@@ -102,10 +102,12 @@ def test_loader_sees_points_where_the_pictures_show_them(tmp_path: Path) -> None
     assert len(frames) == 10
     points = _read_ply(tmp_path / "sparse_pc.ply")[0]
     T = scene.T_norm_world.double().numpy()
-    lens = (LENS.values["fl_x"],) * 2 + (LENS.values["cx"], LENS.values["cy"], 400, 300)
+    fit = LENS.values
     for name, pose in zip(moved.names, moved.T_world_camera, strict=True):
         frame = frames[f"images_{Path(name).stem}"]
-        truth = Camera(torch.from_numpy(pose), *lens, "opencv", (0.01,))
+        centre = (fit["cx"], fit["cy"])
+        focal = (fit["fl_x"], fit["fl_y"])
+        truth = Camera(torch.from_numpy(pose), *focal, *centre, 400, 300, "opencv", (0.01,))
         shown, wanted = _pixels(frame.camera, moved_points(T, points)), _pixels(truth, moved.points)
         np.testing.assert_allclose(shown, wanted, atol=0.02)  # float32 poses and points
     back = scene.T_world_source.double().numpy()
