@@ -2,6 +2,7 @@
 #
 #   make demo                                   everything, on the built-in scene, then serve the page
 #   make teacher student export web SCENE=path  the stages one by one, on your own scene
+#   make panel                                  truth, teacher, student and exports side by side
 #   make test                                   lint, types, Python tests, viewer tests, a real browser
 #
 # Every stage is a file that depends on the files of the stage before it; a killed stage resumes.
@@ -13,6 +14,9 @@ STUDENT ?= $(if $(SCENE),pocket,tiny)
 DOWNSCALE ?= 1
 PORT ?= 8000
 SERVE ?= 1
+# The panel: where it looks for runs, and its port.
+RUNS ?= runs
+PANEL_PORT ?= 8501
 # Extra arguments of a stage, e.g. TEACHER_ARGS="--steps 500".
 TEACHER_ARGS ?=
 STUDENT_ARGS ?=
@@ -28,7 +32,7 @@ SHELL := bash
 export OMP_WAIT_POLICY ?= passive
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo teacher student export web publish serve summary test lint types test-python test-viewer test-browser \
+.PHONY: demo teacher student export web publish serve summary report panel test lint types test-python test-viewer test-browser \
         test-cuda bench bench-student bench-cuda bench-viewer browser figure clean help
 
 help:
@@ -43,6 +47,10 @@ $(BIN)/activate:
 .venv/.installed: pyproject.toml | $(BIN)/activate
 	$(BIN)/pip install --quiet "$(TORCH)"
 	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+.venv/.installed-panel: .venv/.installed
+	$(BIN)/pip install --quiet --editable ".[panel]"
 	@touch $@
 
 .venv/.installed-dev: .venv/.installed
@@ -100,6 +108,18 @@ serve:
 
 summary: $(RUN)/site/index.html
 	$(BIN)/python -m export summary --run $(RUN)
+
+# Truth, teacher, student and exports of all runs side by side: docs/panel.md.
+panel: .venv/.installed-panel
+	$(BIN)/python -m streamlit run web/panel/app.py --server.port $(PANEL_PORT) -- --runs $(RUNS)
+
+# The same in one file to send; more runs: REPORT_ARGS="runs/other".
+REPORT_ARGS ?=
+
+$(RUN)/report.html: $(RUN)/bundle/manifest.json | .venv/.installed
+	$(BIN)/python -m export report $(RUN) --output $@ $(REPORT_ARGS)
+
+report: $(RUN)/report.html
 
 demo: summary
 	@if [ "$(SERVE)" = 1 ]; then $(MAKE) --no-print-directory serve; fi

@@ -1,4 +1,4 @@
-"""`python -m export {onnx,bundle,verify,site,publish,serve,summary,figure,cost,types}`: the last stage."""
+"""`python -m export {onnx,bundle,verify,site,publish,serve,summary,report,figure,cost,types}`: the last stage."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -104,14 +104,18 @@ class Site:
     """Folder to write; files in it that are not part of the site are removed."""
     viewer: Path = Path("web/viewer/dist")
     """Folder of the built viewer."""
+    path: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """Camera-path file (`python -m teacher path`) to put beside the page; may be given several times."""
 
     def run(self) -> None:
         """Assemble."""
-        from export.site import write_site
+        from export.site import PATHS, write_site
         from export.transfer import transfer_table
 
-        write_site(self.bundle, self.viewer, self.output)
+        write_site(self.bundle, self.viewer, self.output, self.path)
         print(transfer_table(self.output))
+        for path in self.path:
+            print(f"?path={PATHS}/{path.name} at the end of the page's address plays {path}")
         print(f"{self.output}: open it with `python -m export serve --folder {self.output}`")
 
 
@@ -162,6 +166,41 @@ class Summary:
         from export.summary import report, summarise
 
         print(report(summarise(self.run_folder)))
+
+
+@dataclass(frozen=True)
+class Report:
+    """Compare truth, teacher, student and exports of runs; write one HTML page, and CSV beside it."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run folders, such as runs/demo; several are put side by side."""
+    output: Path = Path("report.html")
+    """HTML file to write; the CSV file has the same name."""
+    split: str = "test"
+    """Split of the photographs to compare on."""
+    background: Literal["white", "black"] = "white"
+    """What transparent pixels are put over."""
+    bench: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """JSON that the page's ?bench saved; may be given several times."""
+    limit: int | None = None
+    """At most so many views of each run, spread evenly; None: all."""
+
+    def run(self) -> None:
+        """Compare what has not been compared, write, say how large."""
+        from export.report.write import write_report
+
+        written = write_report(
+            self.runs,
+            self.output,
+            split=self.split,
+            background=self.background,
+            benches=self.bench,
+            limit=self.limit,
+        )
+        lacks = f"; {written.lacks} things are missing, see its end" if written.lacks else ""
+        megabytes = written.html.stat().st_size / 1e6
+        print(f"{written.html}: {written.views} views, {megabytes:.1f} MB{lacks}")
+        print(f"{written.csv}: a row for each view and model")
 
 
 @dataclass(frozen=True)
@@ -238,7 +277,7 @@ class Types:
                 raise UserError(f"{path}", "another text", expected, f"run `{typescript.COMMAND}`")
 
 
-COMMANDS = (Onnx, Bundle, Verify, Site, Publish, Serve, Summary, Figure, Cost, Types)
+COMMANDS = (Onnx, Bundle, Verify, Site, Publish, Serve, Summary, Report, Figure, Cost, Types)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
     web/viewer/dist, one bundle      -> index.html, sw.js, assets/, scene/{manifest.json, *.onnx, ...}
     web/viewer/dist, several bundles -> index.html, sw.js, assets/, scenes/{index.json, lego/, ...}
+    camera paths                     -> paths/circle.json, ..., for links with ?path=paths/circle.json
 
 The page asks for everything relative to itself, so the folder works under any path prefix.
 """
@@ -15,19 +16,29 @@ from export.manifest import MANIFEST, Manifest, read_manifest
 from export.verify import check_files
 from teacher.errors import UserError
 from teacher.files import replacing
+from teacher.paths import read_camera_path
 
 SCENE = "scene"
+PATHS = "paths"
 MARKER = ".pocketfield-site"
 _INDEX = "index.html"
 _LAST = (Path(_INDEX), Path("sw.js"))
 
 
-def write_site(bundles: Path | Sequence[Path], viewer: Path, output: Path) -> None:
+def write_site(
+    bundles: Path | Sequence[Path], viewer: Path, output: Path, paths: Sequence[Path] = ()
+) -> None:
     """Assemble the page of `bundles` in `output`, file by file; what an older page left is removed.
 
+    Args:
+        bundles: one, or several for a gallery.
+        viewer: the built viewer.
+        output: the folder to write.
+        paths: camera-path files to put beside the page.
+
     Raises:
-        UserError: the viewer is not built, a bundle is incomplete, two scenes have the same name, or
-            `output` holds other files.
+        UserError: the viewer is not built, a bundle is incomplete, two scenes or paths have the same
+            name, a path cannot be read, or `output` holds other files.
     """
     sources = [bundles] if isinstance(bundles, Path) else list(bundles)
     if not sources:
@@ -37,7 +48,7 @@ def write_site(bundles: Path | Sequence[Path], viewer: Path, output: Path) -> No
         check_files(bundle, manifest)
     names = slugs([manifest.name for manifest in manifests]) if len(sources) > 1 else []
     places = [Path(SCENES, name) for name in names] or [Path(SCENE)]
-    files = _page(viewer)
+    files = _page(viewer) | _path_files(paths)
     for place, bundle, manifest in zip(places, sources, manifests, strict=True):
         files |= {place / name: bundle / name for name in bundle_files(manifest)}
     _claim(output)
@@ -71,6 +82,19 @@ def _page(viewer: Path) -> dict[Path, Path]:
         raise UserError("--viewer", given, "the built viewer", "build it with `make web`")
     names = (path.relative_to(viewer) for path in viewer.rglob("*") if path.is_file())
     return {name: viewer / name for name in names if name.parts[0] not in (SCENE, SCENES)}
+
+
+def _path_files(paths: Sequence[Path]) -> dict[Path, Path]:
+    """Checked camera-path files by their place in the site."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        read_camera_path(path)
+        place = Path(PATHS, path.name)
+        if place in found:
+            given, expected = f"{found[place]} and {path}", "different file names"
+            raise UserError("--path", given, expected, "rename one of them")
+        found[place] = path
+    return found
 
 
 def _claim(output: Path) -> None:

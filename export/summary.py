@@ -7,13 +7,10 @@ counts as it did the last time.
 """
 
 import json
-import os
-import platform
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from export.machine import machine
 from export.manifest import read_manifest
 from teacher.errors import UserError
 from teacher.files import write_json
@@ -66,26 +63,6 @@ def _seconds(path: Path) -> dict[str, float]:
             given, expected = f"{line[:60]!r} ({error})", 'a JSON line with "stage" and "seconds"'
             raise UserError(f"{path}, line {number}", given, expected, "remove the line") from None
     return seconds
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "gpu": gpu,
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-    }
-
-
-def _processor() -> str:
-    """The processor's name; Linux hides it in a file, other systems tell it."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def report(summary: dict[str, Any]) -> str:

@@ -159,7 +159,7 @@ def prove(
         UserError: a picture differs by more, or has values that are no numbers.
     """
     name = f"the {precision} graph"
-    return hold_to_torch(precision, _runtime(precision, model, name).render, name, references)
+    return hold_to_torch(precision, open_graph(precision, model, name).render, name, references)
 
 
 def hold_to_torch(
@@ -197,7 +197,7 @@ def _require_premultiplied(view: str, picture: LightFieldOutput) -> None:
         raise UserError(view, given, "premultiplied values in [0, 1]", remedy)
 
 
-def _runtime(precision: Precision, model: ModelProto, name: str) -> OnnxPicture:
+def open_graph(precision: Precision, model: ModelProto, name: str) -> OnnxPicture:
     """ONNX Runtime with the precision that the browser's GPU will have."""
     if precision == "fp32":
         return OnnxPicture(model.SerializeToString(), name)
@@ -292,7 +292,7 @@ def _verify_graph(
     path: Path, model: ModelFile, rendition: ModelFile | Rendition, references: _References
 ) -> Agreement:
     """A whole graph in its file draws the pictures at the size of `rendition`."""
-    runtime = _runtime(model.precision, onnx.load(path), str(path))
+    runtime = open_graph(model.precision, onnx.load(path), str(path))
     shapes = [list(output.shape) for output in runtime.session.get_outputs()]
     expected = [[1, channels, rendition.height, rendition.width] for channels in (4, 1)]
     if shapes != expected:

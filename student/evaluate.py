@@ -30,7 +30,7 @@ from teacher.checkpoint import Log
 from teacher.evaluate import BACKGROUNDS
 from teacher.files import write_json
 from teacher.images import contact_sheet, straight_alpha, to_bytes, write_png
-from teacher.metrics import average, measure, psnr
+from teacher.metrics import average, measure
 from teacher.presets import DataConfig
 from teacher.pseudo.source import Source, open_source
 from teacher.pseudo.store import StoredSource
@@ -119,30 +119,18 @@ def _evaluate_view(
     seen = renderer.render(view.camera)
     row: dict[str, Any] = {"name": view.name, "seconds": time.perf_counter() - start}
     student, teacher = (composite_over(x.rgba, background) for x in (seen, view.teacher))
-    row["teacher"] = _compare(student, teacher, view)
+    row["teacher"] = measure(student, teacher, view.kept)
     pictures = [teacher.clamp(0, 1), student.clamp(0, 1)]
     if view.truth is not None:
         truth = composite_over(view.truth, background)
-        row["truth"], row["teacher_truth"] = (_compare(x, truth, view) for x in (student, teacher))
+        pair = (measure(x, truth, view.kept) for x in (student, teacher))
+        row["truth"], row["teacher_truth"] = pair
         pictures.insert(0, truth.clamp(0, 1))
     error = (pictures[-1] - pictures[0]).abs().mean(-1) * view.kept
     pictures.append(heat(_EXAGGERATION * error))
     pixels = to_bytes(straight_alpha(seen.rgba))
     write_png(folder / f"{Path(view.name).name}.png", pixels)
     return row, pictures
-
-
-def _compare(
-    image: Float[Tensor, "height width 3"],
-    reference: Float[Tensor, "height width 3"],
-    view: HeldOut,
-) -> dict[str, float | str]:
-    """All metrics; pixels that do not count are equal for SSIM and FLIP and left out of PSNR."""
-    if view.kept.all():
-        return measure(image.clamp(0, 1), reference.clamp(0, 1))
-    kept = view.kept[..., None]
-    found = measure(torch.where(kept, image, reference).clamp(0, 1), reference.clamp(0, 1))
-    return {**found, "psnr": psnr(image[view.kept], reference[view.kept])}
 
 
 def _worst(rows: list[dict[str, Any]]) -> list[int]:

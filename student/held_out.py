@@ -12,7 +12,7 @@ Without photographs: cameras drawn from the envelope with another seed; truth is
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,7 @@ from teacher.pseudo.source import Source
 from teacher.pseudo.view import View, ViewRenderer
 from teacher.scene import Frame, Scene, composite_over, premultiply
 
+Item = TypeVar("Item")
 HELD_OUT_SEED = 2 << 20  # far from any seed of a training pool
 _MOSTLY = 0.99  # of a resampled pixel must come from pixels that count
 
@@ -86,7 +87,7 @@ def _load(data: DataConfig, source: Path) -> Scene:
     return as_described(scene, read_description(source)) if known else scene
 
 
-def spread(frames: Sequence[Frame], count: int) -> list[Frame]:
+def spread(frames: Sequence[Item], count: int) -> list[Item]:
     """At most `count` of `frames`, spread evenly."""
     count = min(count, len(frames))
     return [frames[(2 * k + 1) * len(frames) // (2 * count)] for k in range(count)]

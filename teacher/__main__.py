@@ -1,9 +1,10 @@
-"""`python -m teacher {process,train,eval,render,bench,views,demo}`: the first stage's command line.
+"""`python -m teacher {process,train,eval,render,path,bench,views,sweep,demo}`: the first stage's command line.
 
 `torchrun --nproc_per_node N -m teacher {train,eval,render,views} …` divides the work over N processes, one a GPU.
 """
 
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -16,7 +17,10 @@ from teacher.cli import run_command_line
 from teacher.errors import exit_on_user_error
 from teacher.machine import Device, Machine
 from teacher.parallel import joined
+from teacher.paths.command import Path as PathVerb
 from teacher.presets import PRESETS, DataConfig, TrainConfig
+from teacher.subset import EVERYTHING
+from teacher.sweep.grid import Settings
 
 Background = Literal["white", "black"]
 
@@ -71,7 +75,7 @@ class Render:
     output: Path
     """An .mp4 file, or a folder for PNG files (RGBA and 16-bit depth)."""
     path: str = "orbit"
-    """orbit, spiral, or a camera-path JSON file."""
+    """orbit, spiral, or a camera-path JSON file (`python -m teacher path` writes some)."""
     frames: int = 60
     """Pictures along an orbit or spiral."""
     fps: int = 30
@@ -146,6 +150,41 @@ class Views:
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """Train a grid of presets, seeds, steps and numbers of pictures; the same command goes on where it stopped.
+
+    Writes results.csv, table.md (mean and deviation over seeds) and plots. Ends with exit code 1 if a cell failed.
+    """
+
+    settings: Annotated[Settings, tyro.conf.arg(name="")]
+    output: Path
+    """Folder to write, a run folder for each cell in it; another grid adds its cells."""
+    presets: tuple[str, ...] = ("demo",)
+    """Presets of `train`."""
+    seeds: tuple[int, ...] = (0,)
+    """Seeds; the deviation is taken over them."""
+    steps: tuple[int, ...] = ()
+    """Numbers of steps, each a training of its own; by default each preset's."""
+    train_frames: tuple[str, ...] = (EVERYTHING,)
+    """Numbers ("12") or shares ("25%") of the training pictures."""
+    save_seconds: float = 30.0
+    """Seconds between checkpoints."""
+    machine: Annotated[Machine, tyro.conf.arg(name="")] = field(default_factory=Machine)
+
+    def run(self) -> None:
+        """Train, evaluate and print the table."""
+        from teacher.sweep.grid import Grid
+        from teacher.sweep.run import Sweep as Runner
+
+        grid = Grid(self.presets, self.seeds, self.steps, self.train_frames)
+        runner = Runner(self.settings, grid, self.output, self.machine, self.save_seconds)
+        failed = runner.run()
+        print(f"{runner.table}\nin {self.output}: results.csv, table.md and plots")
+        if failed:
+            sys.exit(1)
+
+
+@dataclass(frozen=True)
 class Demo:
     """Render the built-in scene in NeRF-synthetic layout."""
 
@@ -184,9 +223,8 @@ class Process:
 
 def main() -> None:
     """Parse the command line and run its verb."""
-    run_command_line(
-        "python -m teacher", Train, PRESETS, (Process, Eval, Render, Bench, Views, Demo)
-    )
+    verbs = (Process, Eval, Render, PathVerb, Bench, Views, Sweep, Demo)
+    run_command_line("python -m teacher", Train, PRESETS, verbs)
 
 
 if __name__ == "__main__":

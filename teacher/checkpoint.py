@@ -10,7 +10,7 @@ progress.json          steps done, seconds, whether the run is complete
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from teacher.config import with_defaults
 from teacher.errors import UserError
 from teacher.files import replacing, write_json
+
+_NO_KINDS: Mapping[str, type] = {}
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
@@ -94,21 +97,34 @@ class Log:
             file.write(json.dumps(row) + "\n")
 
 
-def claim_run(folder: Path, config: Any) -> None:
+def claim_run(folder: Path, config: Any, kinds: Mapping[str, type] = _NO_KINDS) -> None:
     """Make `folder` the run of `config` (plain JSON); refuse it if it belongs to another configuration."""
-    path = folder / "config.json"
-    if path.exists():
-        existing = json.loads(path.read_text())
-        if existing != config:
-            changed = sorted(_differences(existing, config))
-            raise UserError(
-                f"run folder {folder}",
-                f"a run with other settings ({', '.join(changed[:5])})",
-                "the same settings, to resume it",
-                "choose another --output, or delete the folder to start anew",
-            )
-        return
-    write_json(path, config)
+    if not check_claim(folder / "config.json", config, kinds):
+        write_json(folder / "config.json", config)
+
+
+def check_claim(path: Path, config: Any, kinds: Mapping[str, type] = _NO_KINDS) -> bool:
+    """Whether `path` exists; it must then hold `config` (plain JSON).
+
+    What an older file does not say yet of its parts `kinds` (dataclasses, by their keys) counts as their defaults.
+
+    Raises:
+        UserError: it holds another configuration; names what differs.
+    """
+    if not path.exists():
+        return False
+    existing = json.loads(path.read_text())
+    for key in kinds.keys() & existing.keys():
+        existing[key] = with_defaults(kinds[key], existing[key], f"{path}: {key}")
+    if existing != config:
+        changed = sorted(_differences(existing, config))
+        raise UserError(
+            f"run folder {path.parent}",
+            f"a run with other settings ({', '.join(changed[:5])})",
+            "the same settings, to resume it",
+            "choose another --output, or delete the folder to start anew",
+        )
+    return True
 
 
 def is_complete(folder: Path) -> bool:

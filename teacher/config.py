@@ -2,6 +2,9 @@
 
 A nested dataclass is written as {"type": class name, fields...}, so a field that is a union of configurations
 (`field: HashGridConfig | ...`) reads back as the variant that was saved.
+
+A field that is not in the file gets its default, where it has one: the file is older than the field. So the default of
+a new field must mean what was done before there was one.
 """
 
 import dataclasses
@@ -28,8 +31,17 @@ def to_plain(value: object) -> Any:
 
 
 def from_plain(kind: type[C], value: Any, where: str = "configuration") -> C:
-    """The inverse of `to_plain` for a value of type `kind`; raises UserError on unknown or missing keys."""
+    """The inverse of `to_plain` for a value of type `kind`.
+
+    Raises:
+        UserError: a key is unknown, or one is missing that has no default.
+    """
     return _read(kind, value, where)
+
+
+def with_defaults(kind: type, value: Any, where: str = "configuration") -> Any:
+    """The plain `value` of a `kind`, with what it does not say yet as it would be written now."""
+    return to_plain(from_plain(kind, value, where))
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:
@@ -66,9 +78,15 @@ def _read_dataclass(kind: Any, value: Any, where: str) -> Any:
     hints = typing.get_type_hints(kind)
     names = {f.name for f in dataclasses.fields(kind)}
     given = value.keys() - {"type"}
-    if given != names:
+    if not _required(kind) <= given <= names:
         raise _misfit(where, f"keys {sorted(given)}", f"keys {sorted(names)}")
-    return kind(**{name: _read(hints[name], value[name], f"{where}.{name}") for name in names})
+    return kind(**{name: _read(hints[name], value[name], f"{where}.{name}") for name in given})
+
+
+def _required(kind: Any) -> set[str]:
+    missing = dataclasses.MISSING
+    fields = dataclasses.fields(kind)
+    return {f.name for f in fields if f.default is missing and f.default_factory is missing}
 
 
 def _misfit(where: str, given: str, expected: str) -> UserError:

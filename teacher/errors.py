@@ -39,6 +39,11 @@ def _disk_full(error: OSError) -> UserError:
     )
 
 
+def is_full_disk(error: OSError) -> bool:
+    """Whether there was no room, on the disk or in the user's share of it."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def exit_on_user_error(main: Callable[[], None]) -> None:
     """Run a command line's `main`; exit 2 on a `UserError` or a full disk, 130 on Ctrl-C."""
     try:
@@ -47,7 +52,7 @@ def exit_on_user_error(main: Callable[[], None]) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full_disk(error):
             raise
         print(f"error: {_disk_full(error)}", file=sys.stderr)
         sys.exit(2)

@@ -34,7 +34,8 @@ from teacher.paths import PATHS, read_path
 from teacher.presets import DataConfig
 from teacher.pseudo.envelope import fit_envelope
 from teacher.pseudo.view import View
-from teacher.scene import Frame, composite_over, premultiply
+from teacher.scene import Frame, Scene, composite_over, premultiply
+from teacher.selection import JUDGES
 
 BACKGROUNDS = {"white": 1.0, "black": 0.0}
 _SHEET_ROWS = 6
@@ -52,10 +53,14 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure the teacher in `run` on a split of its data; writes and returns the metrics.
 
-    PSNR is the mean over images; pictures are compared over `background` at the size it was trained on.
+    PSNR is the mean over images; pictures are compared over `background` at the size it was trained on, without masked
+    pixels, and through the photograph's own lens: where that distorts, the student's figures, and those of
+    `export.compare`, differ, since `student.held_out` undistorts photographs. Views that chose the weights
+    (`TrainConfig.keep`) are not among those of "test".
     """
     teacher = Teacher.load(run, device)
-    scene = as_described(load_data(run).load(), teacher.scene)
+    data = load_data(run).load()
+    scene = as_described(data, teacher.scene)
     if not scene.splits.get(split):
         known = ", ".join(name for name, frames in scene.splits.items() if frames)
         raise UserError("--split", split, f"a split with frames: {known}", "choose one of them")
@@ -75,7 +80,7 @@ def evaluate(
         "width": camera.width,
         "height": camera.height,
         "cameras": "given" if teacher.variant.corrections.exact else "aligned with the corrected",
-        **_training(run),
+        **_training(run, data),
         "mean": average([row["metrics"] for row in rows]),
         "seconds_per_view": sum(row["seconds"] for row in rows) / len(rows),
         "threads": torch.get_num_threads(),
@@ -93,17 +98,26 @@ def _evaluate_frame(
     start = time.perf_counter()
     view = teacher.photograph(frame)
     seconds = time.perf_counter() - start
-    truth = composite_over(premultiply(frame.picture.rgba()), background)
+    mask, truth = frame.picture.mask(), premultiply(frame.picture.rgba())
+    kept = torch.ones(truth.shape[:2], dtype=torch.bool) if mask is None else torch.from_numpy(mask)
+    truth = composite_over(truth * kept[..., None], background)  # as `student.held_out` hides it
     image = composite_over(view.rgba, background).clamp(0, 1)
     write_view(folder / Path(frame.name).name, view)
-    row = {"name": frame.name, "seconds": seconds, "metrics": measure(image, truth)}
+    row = {"name": frame.name, "seconds": seconds, "metrics": measure(image, truth, kept)}
     return row, [truth, image, _grey(view.depth)]
 
 
-def _training(run: Path) -> dict[str, Any]:
-    """Steps and seconds that the evaluated weights were trained for."""
+def _training(run: Path, data: Scene) -> dict[str, Any]:
+    """Steps and seconds that the evaluated weights were trained for, and how they were chosen if not for being last."""
     rows = Log(run / "log.jsonl").rows()
-    return {"step": rows[-1]["step"], "training_seconds": rows[-1]["seconds"]} if rows else {}
+    if not rows:
+        return {}
+    best = read_json(run / "progress.json", "a training's progress", "train again").get("best")
+    if best is None:
+        return {"step": rows[-1]["step"], "training_seconds": rows[-1]["seconds"]}
+    of = f"the data's {JUDGES} split" if JUDGES in data.splits else "half of the test views"
+    chosen = {"keep": "best", "by": of, "judges": best["judges"], "psnr_of_judges": best["psnr"]}
+    return {"step": best["step"], "training_seconds": best["seconds"], "chosen": chosen}
 
 
 def _grey(depth: torch.Tensor) -> torch.Tensor:

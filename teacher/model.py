@@ -20,6 +20,7 @@ from teacher.metrics import psnr
 from teacher.presets import TrainConfig
 from teacher.pseudo.view import View
 from teacher.scene import Frame, Scene, composite_over, premultiply
+from teacher.selection import JUDGES, without
 from teacher.variant import Variant
 
 WHITE = 1.0
@@ -78,7 +79,15 @@ def read_description(folder: Path) -> SceneDescription:
 
 
 def as_described(scene: Scene, description: SceneDescription) -> Scene:
-    """`scene` in the norm frame and box of `description`: with other pictures it may have got others by itself."""
+    """`scene` in the norm frame and box of `description`: with other pictures it may have got others by itself.
+
+    Views that chose the weights of a run are not among the test views that it is measured on.
+    """
+    judges = [camera.name for camera in description.cameras.get(JUDGES, ())]
+    return _in_frame(without(scene, judges), description)
+
+
+def _in_frame(scene: Scene, description: SceneDescription) -> Scene:
     T_norm_world = torch.tensor(description.T_norm_world)
     if torch.equal(T_norm_world, scene.T_norm_world):
         return scene
@@ -124,12 +133,17 @@ class Teacher:
             return self.variant.render_view(self.variant.corrections.aligned(frame.camera))
         return self.variant.render_frame(frame.camera, number)
 
-    def psnrs(self, frames: Sequence[Frame]) -> list[float]:
-        """PSNR of each of `frames`, on white where it is transparent."""
+    def psnrs(self, frames: Sequence[Frame], background: float = WHITE) -> list[float]:
+        """PSNR of each of `frames` without masked pixels, on `background` where it is transparent."""
         values = []
         for frame in frames:
-            truth = composite_over(premultiply(frame.picture.rgba()), WHITE)
-            values.append(psnr(composite_over(self.photograph(frame).rgba, WHITE), truth))
+            truth = composite_over(premultiply(frame.picture.rgba()), background)
+            image, mask = (
+                composite_over(self.photograph(frame).rgba, background),
+                frame.picture.mask(),
+            )
+            kept = slice(None) if mask is None else torch.from_numpy(mask)
+            values.append(psnr(image[kept], truth[kept]))
         return values
 
     def save(self, folder: Path) -> None:

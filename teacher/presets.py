@@ -25,6 +25,8 @@ from teacher.samplers.density_grid import DensityGridConfig
 from teacher.samplers.occupancy import OccupancyConfig
 from teacher.samplers.proposal import ProposalConfig
 from teacher.scene import Scene
+from teacher.selection import Keep
+from teacher.subset import EVERYTHING, Choice, read_amount, split_by_names, thin
 from teacher.variant import Variant
 
 
@@ -38,10 +40,20 @@ class DataConfig:
     """Whole number by which pictures are shrunk when read."""
     aabb: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
     """Lower and upper corner of the box to model, in the data set's units; None: found from the data."""
+    splits: Path | None = None
+    """JSON file of picture names, {"train": [...], "test": [...], "val": [...]}; None: the data set's own splits."""
+    train_frames: str = EVERYTHING
+    """Training pictures to use: a number ("12") or a share ("25%") of them. Norm frame and box stay those of all."""
+    choose: Choice = "first_last"
+    """Which: the first, the last and evenly between; the middles of equal parts; or evenly around a circle."""
 
     def load(self) -> Scene:
-        """The scene; raises UserError for anything wrong with the files."""
-        return load_scene(self.data, downscale=self.downscale, aabb=self.aabb)
+        """The scene; raises UserError for anything wrong with the files, or with what is asked of them."""
+        read_amount(self.train_frames)  # a mistake is told before pictures are read
+        scene = load_scene(self.data, downscale=self.downscale, aabb=self.aabb)
+        if self.splits is not None:
+            scene = split_by_names(scene, self.splits)
+        return thin(scene, self.train_frames, self.choose)
 
 
 @dataclass(frozen=True)
@@ -75,9 +87,12 @@ class TrainConfig:
     eval_every: int = 1000
     """Steps between measurements on held-out views."""
     eval_views: int = 4
-    """Held-out views measured then, spread over the test split."""
+    """Held-out views measured then, spread over the test split; with --keep best, how many choose the weights."""
     save_seconds: float = 30.0
     """Seconds between checkpoints."""
+    keep: Keep = "last"
+    """Weights to leave behind: those of the last step, or the best measured. Those are chosen by the data's "val"
+    views, else by half of the test views, and reported on the others: see teacher.selection."""
 
     def build(self, aabb: Float[Tensor, "2 3"], cameras: Sequence[Camera]) -> Variant:
         """The untrained teacher of a scene inside `aabb`, to be trained on the pictures of `cameras` (norm frame)."""

@@ -6,6 +6,7 @@ shows progress. Ctrl-C and SIGTERM end training after a step, on all processes a
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from teacher.machine import Machine
 from teacher.model import as_described, describe_scene, read_description
 from teacher.parallel import World, joined
 from teacher.presets import DataConfig, TrainConfig
-from teacher.scene import Scene
+from teacher.scene import Frame, Scene
+from teacher.selection import JUDGES, drawn, spread, with_judges
 from teacher.trainer import Trainer
 
 _ANY_MACHINE = Machine()
+KINDS = {"data": DataConfig, "train": TrainConfig}
+"""The parts of a run folder's config.json."""
 
 
 def train(
@@ -39,14 +43,14 @@ def train(
         settings = to_plain({"data": data, "train": config})
         if world.agree(checkpoint.is_complete(output)):
             if world.first:
-                checkpoint.claim_run(output, settings)
+                checkpoint.claim_run(output, settings, KINDS)
                 print(f"{output}: already trained")
             return
-        trainer = Trainer(_as_before(data.load(), output), config, device, world)
+        trainer = Trainer(_scene(data, config, output), config, device, world)
         world.wait()  # the others may look for files of an earlier run until here
         log = checkpoint.Log(output / "log.jsonl")
         if world.first:
-            checkpoint.claim_run(output, settings)
+            checkpoint.claim_run(output, settings, KINDS)
             write_json(output / "scene.json", to_plain(describe_scene(trainer.scene)))
             _resume(trainer, output, log)
         trainer.align()
@@ -66,8 +70,11 @@ def _leave(world: World) -> None:
     sys.exit(130)
 
 
-def _as_before(scene: Scene, output: Path) -> Scene:
-    """`scene` in the frame that an interrupted run in `output` trains in: its pictures may have been others."""
+def _scene(data: DataConfig, config: TrainConfig, output: Path) -> Scene:
+    """The data in the frame that an interrupted run in `output` trains in: its pictures may have been others."""
+    scene = data.load()
+    if config.keep == "best":
+        scene = with_judges(scene)
     if not (output / "scene.json").exists():
         return scene
     return as_described(scene, read_description(output))
@@ -89,9 +96,9 @@ def _run(trainer: Trainer, output: Path, log: checkpoint.Log, interrupted: Inter
             log.append({**_standing(trainer), **row})
             bar.set_postfix(psnr=f"{row['psnr']:.2f}", rays=trainer.rays)
         if measures:
-            held_out = _held_out(trainer)
+            measured = _measure(trainer)
             if first:
-                log.append({**_standing(trainer), "test_psnr": held_out})
+                log.append({**_standing(trainer), **measured})
         if first and time.monotonic() - saved > config.save_seconds:
             save(trainer, output)
             saved = time.monotonic()
@@ -107,12 +114,20 @@ def _standing(trainer: Trainer) -> dict[str, Any]:
     return {"step": trainer.step, "seconds": round(trainer.seconds, 2)}
 
 
-def _held_out(trainer: Trainer) -> float:
-    """PSNR on a few test views over white, a part of them on each process (not counted as training time)."""
-    frames = trainer.scene.splits["test"]
-    stride = max(1, len(frames) // trainer.config.eval_views)
-    mine = trainer.world.shard(frames[::stride][: trainer.config.eval_views])
-    values = trainer.world.gather(trainer.teacher().psnrs(mine))
+def _measure(trainer: Trainer) -> dict[str, float]:
+    """PSNR on a few held-out views, for the log; where the best weights are kept, these views choose them."""
+    splits, count = trainer.scene.splits, trainer.config.eval_views
+    if trainer.config.keep == "last":
+        return {"test_psnr": _psnr(trainer, spread(splits["test"], count))}
+    judges = drawn(splits[JUDGES], count)
+    psnr = _psnr(trainer, judges)
+    trainer.judge(psnr, [frame.name for frame in judges])
+    return {f"{JUDGES}_psnr": psnr}
+
+
+def _psnr(trainer: Trainer, frames: Sequence[Frame]) -> float:
+    """Mean PSNR of `frames` over white, a part of them on each process (not counted as training time)."""
+    values = trainer.world.gather(trainer.teacher().psnrs(trainer.world.shard(frames)))
     return sum(values) / len(values)
 
 
@@ -120,7 +135,7 @@ def save(trainer: Trainer, output: Path) -> None:
     """Write a checkpoint: first what resuming needs, then what rendering needs."""
     tensors, numbers = trainer.state()
     checkpoint.save_tensors(output / "training.safetensors", tensors, numbers)
-    trainer.teacher().save(output)
+    trainer.kept().save(output)
     complete = trainer.step >= trainer.config.steps
     write_json(output / "progress.json", {**trainer.progress(), "complete": complete})
 

@@ -29,14 +29,23 @@ from teacher.parallel import World
 from teacher.presets import TrainConfig
 from teacher.scene import Scene
 from teacher.seeds import generator_for
+from teacher.selection import Best
 
 MAX_RAYS = 1 << 18
 READ_EVERY = 16
 _ALONE = World()
 
 
+def last_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The averaged weights of the step that `Trainer.state` gave these tensors at, whichever are kept."""
+    return checkpoint.under("variant.", state) | checkpoint.under("optimiser.average.", state)
+
+
 class Trainer:
     """See the module's docstring. `world` are the processes that train together."""
+
+    best: Best | None
+    """The weights to keep so far, where the configuration keeps the best."""
 
     def __init__(
         self,
@@ -55,7 +64,7 @@ class Trainer:
         self.variant = variant.to(device)
         self.optimiser = FieldOptimiser(self.variant, self.variant.groups(), config.optimiser)
         self.step, self.rays, self.seconds = 0, config.first_rays, 0.0
-        self.stopping = False
+        self.stopping, self.best = False, None
 
     def train_step(self, stop: bool = False) -> Outcome:
         """One step; `stop` asks all processes to set `stopping` when they next look at their counts."""
@@ -119,33 +128,70 @@ class Trainer:
 
     def teacher(self) -> Teacher:
         """The model as it would be saved now: averaged weights, in evaluation mode."""
+        return self._teacher_of(self._averaged())
+
+    def kept(self) -> Teacher:
+        """The model to leave behind: the best so far, where that is wanted and one was measured."""
+        return self._teacher_of(self._averaged() if self.best is None else self.best.weights)
+
+    def judge(self, psnr: float, judges: list[str]) -> None:
+        """Keep the weights of now if `psnr`, on the views named `judges`, is the best so far."""
+        if self.best is None or psnr > self.best.psnr:
+            weights = {name: tensor.clone() for name, tensor in self._averaged().items()}
+            self.best = Best(psnr, self.step, self.seconds, judges, weights)
+
+    def _averaged(self) -> dict[str, Tensor]:
+        return self.variant.state_dict() | self.optimiser.averaged()
+
+    def _teacher_of(self, weights: dict[str, Tensor]) -> Teacher:
         variant = copy.deepcopy(self.variant)
-        variant.load_state_dict(variant.state_dict() | self.optimiser.averaged())
+        variant.load_state_dict(weights)
         return Teacher(variant, describe_scene(self.scene))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and values that `load` needs to go on from here."""
         tensors = {f"variant.{k}": v for k, v in self.variant.state_dict().items()}
         tensors |= {f"optimiser.{k}": v for k, v in self.optimiser.state().items()}
+        if self.best is not None:
+            tensors |= {f"best.{k}": v for k, v in self.best.weights.items()}
         return tensors, {**self.progress(), "frames": self._names()}
 
     def progress(self) -> dict[str, Any]:
-        """How far training is."""
-        return {"step": self.step, "rays": self.rays, "seconds": self.seconds}
+        """How far training is, and what it would leave behind."""
+        best = {} if self.best is None else {"best": self.best.numbers()}
+        return {"step": self.step, "rays": self.rays, "seconds": self.seconds, **best}
 
     def load(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-        """The inverse of `state`, on any device; rows of training frames find theirs by name, new ones begin anew."""
+        """The inverse of `state`, on any device; rows of training frames find theirs by name, new ones begin anew.
+
+        With other frames the best weights so far are forgotten too: they never saw some of these.
+        """
         if numbers["frames"] != self._names():
             tensors = self._matched(tensors, numbers["frames"])
+            numbers = {key: value for key, value in numbers.items() if key != "best"}
+        self._make_room(numbers)
+        if self.best is not None:
+            for name, tensor in self.best.weights.items():
+                tensor.copy_(tensors[f"best.{name}"])
         self.variant.load_state_dict(checkpoint.under("variant.", tensors))
         self.optimiser.load(checkpoint.under("optimiser.", tensors))
         self._stand(numbers)
 
     def align(self) -> None:
         """Take over the first process's state, which may have loaded a checkpoint."""
-        tensors, numbers = self.state()
-        self.world.share(tensors.values())
-        self._stand(self.world.agree(numbers))
+        numbers = self.world.agree(self.state()[1])
+        self._make_room(numbers)
+        self.world.share(self.state()[0].values())
+        self._stand(numbers)
+
+    def _make_room(self, numbers: dict[str, Any]) -> None:
+        """Have best weights if `numbers` say that there are some; their values are still to come."""
+        if "best" not in numbers:
+            self.best = None
+            return
+        room = self._averaged() if self.best is None else self.best.weights
+        weights = {name: tensor.clone() for name, tensor in room.items()}
+        self.best = Best(**numbers["best"], weights=weights)
 
     def _stand(self, numbers: dict[str, Any]) -> None:
         self.step, self.rays = int(numbers["step"]), int(numbers["rays"])
@@ -160,5 +206,5 @@ class Trainer:
         return tensors | {
             name: checkpoint.rows_by_name(tensor, saved, fresh[name], self._names())
             for name, tensor in tensors.items()
-            if name.endswith(ends)
+            if name.endswith(ends) and name in fresh
         }

@@ -39,3 +39,27 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no real data at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run at toy size, made once for all processes: see `tests.runs`. Tests must not change it."""
+    from tests import runs
+
+    return runs.written_once(_shared_folder(tmp_path_factory) / "runs" / "tiny", runs.Shape())
+
+
+@pytest.fixture(scope="session")
+def odd_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `tiny_run`, with wide pictures whose principal point is off their centre."""
+    from tests import runs
+
+    return runs.written_once(_shared_folder(tmp_path_factory) / "runs" / "odd", runs.ODD)
+
+
+def _shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """The session's folder, the same for all of pytest-xdist's processes; $POCKETFIELD_TEST_RUNS outlives sessions."""
+    if "POCKETFIELD_TEST_RUNS" in os.environ:
+        return Path(os.environ["POCKETFIELD_TEST_RUNS"])
+    mine = factory.getbasetemp()
+    return mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine

@@ -46,3 +46,5 @@ class ViewRecord:
     """Models to the time of rendering this view."""
     sizes: dict[str, tuple[int, int]]
     """Models to the (width, height) they compute; where it is not the view's, pictures were resampled."""
+    kept: Path | None = None
+    """PNG file, white where pixels count; None: all do."""

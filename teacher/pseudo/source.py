@@ -7,7 +7,7 @@ come first, then cameras that its sampler draws. So any machine can render any p
 stopped run can go on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,10 +58,14 @@ class Source:
 
     def unseen(self, number: int, size: Size) -> View:
         """View `number` of those that no student is shown: from the promised envelope."""
-        index, (height, width) = len(self.cameras) + number, size
-        like = self.cameras[index % len(self.cameras)].resized(width, height)
-        camera = sample_camera(self.envelope, generator_for(_UNSEEN_SEED, index), like)
-        return self.renderer.render(camera)
+        return self.renderer.render(unseen_camera(self.envelope, self.cameras, number, size))
+
+
+def unseen_camera(envelope: Envelope, cameras: Sequence[Camera], number: int, size: Size) -> Camera:
+    """The camera of `Source.unseen`, from the promised envelope and the training cameras."""
+    index, (height, width) = len(cameras) + number, size
+    like = cameras[index % len(cameras)].resized(width, height)
+    return sample_camera(envelope, generator_for(_UNSEEN_SEED, index), like)
 
 
 def open_source(path: str | Path) -> Source:

@@ -42,16 +42,18 @@ def test_the_slope_is_the_least_squares_lines() -> None:
 
 
 def test_the_figure_has_a_line_for_each_curve() -> None:
-    """Well-formed; time runs to the right and decibels upwards, inside the axes."""
+    """Well-formed; time runs to the right and decibels upwards; a legend says where each ends."""
     text = curves.figure({"a<b": [(1, 20), (2, 25)], "c": [(1, 18), (2, 19.9)]}, "t")
     root = ElementTree.fromstring(text)
-    paths = [e.get("d") or "" for e in root.iter() if e.get("fill") == "none"]
-    assert len(paths) == 2
-    for path in paths:
-        (x0, y0), (x1, y1) = (map(float, p.split()) for p in path[1:].split("L"))
-        assert curves.LEFT < x0 < x1 <= curves.WIDTH - curves.RIGHT
-        assert curves.TOP <= y1 < y0 <= curves.HEIGHT - curves.BOTTOM
-    assert any(e.text == "a<b 25.0 dB" for e in root.iter())
+    groups = [e for e in root.iter() if (e.get("id") or "").startswith("line2d_")]
+    colours = ("stroke: #0b62a4", "stroke: #c4501b")
+    paths = [path for group in groups for path in group if "clip-path" in path.keys()]
+    for colour in colours:
+        d = next(p.get("d") or "" for p in paths if colour in (p.get("style") or ""))
+        (x0, y0), (x1, y1) = (tuple(map(float, p.split())) for p in d.strip()[1:].split("L"))
+        assert x0 < x1 and y1 < y0
+    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert {"a<b 25.0 dB", "c 19.9 dB", "minutes", "dB", "t"} <= set(texts)
 
 
 class Directions:

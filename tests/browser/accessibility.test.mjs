@@ -30,6 +30,7 @@ before(async () => {
   folder = mkdtempSync(path.join(os.tmpdir(), "pocketfield-gallery-"));
   const index = { schema: 1, scenes: [entry("ball"), entry("other")] };
   writeFileSync(path.join(folder, "index.json"), JSON.stringify(index));
+  writeFileSync(path.join(folder, "path.json"), JSON.stringify(film()));
   site = await serve([
     [`${PREFIX}scenes/ball/`, BUNDLE],
     [`${PREFIX}scenes/`, folder],
@@ -43,6 +44,15 @@ after(async () => {
 
 const SCENE = "?scene=scenes/ball/";
 const click = (id) => (page) => page.locator(id).click();
+
+/** Two cameras, the second one outside the views that were trained. */
+function film() {
+  const { references } = manifest();
+  const frames = [references[0].camera, references[1].camera];
+  const far = (value, k) => (k % 4 === 3 && k < 12 ? 3 * value : value);
+  const away = { ...frames[1], T_norm_camera: frames[1].T_norm_camera.map(far) };
+  return { fps: 1, width: 1, height: 1, frames: [frames[0], away], closed: true };
+}
 
 /**
  * Each state: the page's address, and what leads from there to it.
@@ -67,6 +77,12 @@ const STATES = {
     (page) => page.locator(".side.second", { hasText: "MB" }).waitFor(),
   ],
   "a note": [SCENE, ready, click("#screenshot")],
+  "a camera path": [
+    `${SCENE}&path=scenes/path.json`,
+    ready,
+    (page) => page.getByRole("button", { name: "Pause" }).click(),
+  ],
+  "a camera path on a middling background": [`${SCENE}&path=scenes/path.json#bg=808080&t=1`, ready],
   "a page in a page": [`${SCENE}&embed`, ready],
   "an error": ["?scene=nowhere/", (page) => page.locator("#message h2").waitFor()],
 };

@@ -6,12 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from export import site as site_module
 from export.manifest import read_manifest, write_manifest
 from export.site import write_site
 from export.verify import verify_bundle
+from teacher.cameras import Camera
 from teacher.errors import UserError
+from teacher.paths import CameraPath, write_path
 
 
 @pytest.fixture
@@ -128,3 +131,21 @@ def test_two_scenes_of_one_name_are_refused(bundle: Path, viewer: Path, tmp_path
 def test_no_bundle_is_refused(viewer: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="none"):
         write_site([], viewer, tmp_path / "site")
+
+
+def test_camera_paths_lie_beside_the_page(bundle: Path, viewer: Path, tmp_path: Path) -> None:
+    camera = Camera(torch.eye(4), 8.0, 8.0, 4.0, 4.0, 8, 8)
+    for name in ("a/round.json", "b/round.json", "b/up.json"):
+        write_path(tmp_path / name, CameraPath((camera,)))
+    output = tmp_path / "site"
+    first = [tmp_path / "a/round.json", tmp_path / "b/up.json"]
+    write_site(bundle, viewer, output, first)
+    for path in first:
+        assert (output / "paths" / path.name).read_bytes() == path.read_bytes()
+    with pytest.raises(UserError, match="different file names"):
+        write_site(bundle, viewer, output, [*first, tmp_path / "b/round.json"])
+    (tmp_path / "b/up.json").write_text("{}")
+    with pytest.raises(UserError, match="camera path"):
+        write_site(bundle, viewer, output, first)
+    write_site(bundle, viewer, output)
+    assert not (output / "paths").exists()

@@ -11,7 +11,7 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from student.checkpoint import load_student
-from student.evaluate import _compare, evaluate, heat
+from student.evaluate import evaluate, heat
 from student.held_out import (
     HeldOut,
     frames_of,
@@ -28,6 +28,7 @@ from teacher.cameras import Camera, apply_similarity, look_at, pixel_centres
 from teacher.config import to_plain
 from teacher.errors import UserError
 from teacher.files import write_json
+from teacher.metrics import measure
 from teacher.model import describe_scene
 from teacher.pictures import Picture
 from teacher.presets import DataConfig
@@ -208,7 +209,7 @@ def test_metrics_against_photographs(
     assert (metrics["split"], metrics["views"]) == ("test", 2)
     assert metrics["teacher_psnr_truth"] > 45
     assert metrics["student_psnr_truth"] == pytest.approx(metrics["student_psnr_teacher"], abs=0.1)
-    assert {"psnr", "ssim", "flip", "lpips"} == metrics["mean"]["truth"].keys()
+    assert {"psnr", "ssim", "ms_ssim", "flip", "lpips"} == metrics["mean"]["truth"].keys()
 
 
 def test_unrelated_pictures_have_no_structural_similarity(ball: Source) -> None:
@@ -218,7 +219,7 @@ def test_unrelated_pictures_have_no_structural_similarity(ball: Source) -> None:
     generator = torch.Generator().manual_seed(0)
     image, other = (torch.rand(64, 48, 3, generator=generator) for _ in range(2))
     view = imagined(ball, 0, (64, 48))
-    found = _compare(image, other, view)["ssim"]
+    found = measure(image, other, view.kept)["ssim"]
     theirs = structural_similarity(
         image.numpy(),
         other.numpy(),

@@ -124,13 +124,12 @@ def test_pictures_are_shrunk_to_the_size_asked_for(tmp_path: Path) -> None:
 
 def test_damaged_files_are_refused_by_name(tmp_path: Path) -> None:
     """Cut off, overwritten in the middle, not a video at all, not there."""
-    whole = write_clip(tmp_path / "whole.mp4", pan(40)).read_bytes()
+    whole = write_clip(tmp_path / "whole.mp4", pan(60)).read_bytes()
     cut, torn, text = (tmp_path / name for name in ("cut.mp4", "torn.mp4", "text.mp4"))
     cut.write_bytes(whole[: len(whole) // 2])
-    start = whole.index(b"mdat") + 8
-    torn.write_bytes(
-        whole[:start] + bytes(len(whole) * 3 // 4 - start) + whole[len(whole) * 3 // 4 :]
-    )
+    start, end = whole.index(b"mdat") + 8, whole.index(b"moov")
+    low, high = start + 3 * (end - start) // 10, start + 8 * (end - start) // 10
+    torn.write_bytes(whole[:low] + bytes(high - low) + whole[high:])
     text.write_text("not a video")
     for path in (cut, torn, text, tmp_path / "absent.mp4"):
         with pytest.raises(UserError, match=path.name):

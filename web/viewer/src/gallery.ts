@@ -71,7 +71,8 @@ export function linkOf({ path }: GalleryScene, page: URL): string {
 /** The way back from a scene to `page`'s gallery. */
 export function linkBack(page: URL): string {
   const url = new URL(page);
-  for (const name of ["scene", "pose", "reference", "compare"]) url.searchParams.delete(name);
+  for (const name of ["scene", "pose", "reference", "compare", "path"])
+    url.searchParams.delete(name);
   return url.search === "" ? url.pathname : url.search;
 }
 

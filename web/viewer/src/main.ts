@@ -8,6 +8,7 @@
 import "./style.css";
 import "./chrome.css";
 import "./panels.css";
+import "./path.css";
 
 import { runBench } from "./bench_page";
 import { element, made } from "./dom";
@@ -20,6 +21,7 @@ import { Messages } from "./message";
 import { halfSizes } from "./models";
 import { isolate, keepOffline } from "./offline";
 import { askedPose, type Options, parseOptions } from "./options";
+import { type CameraPath, fitted, loadPath, parsePath, pathAmong } from "./path_file";
 import { loadScene, type Scene } from "./scene";
 import { Session } from "./session";
 import { Tools } from "./tools";
@@ -42,12 +44,26 @@ async function open(): Promise<void> {
   checkBrowser();
   const notes: string[] = [];
   await isolate(options.threads, (text) => notes.push(text));
+  const asked = askedPath(options);
   const scene = await sceneOrGallery(options);
   if (scene === null) return;
-  show(scene, options);
+  const path = await asked;
+  show(scene, options, path);
   for (const text of notes) messages.note(text); // a new scene clears what was said before
   if (options.compare !== null) void session?.compare(options.compare);
   if (options.scene?.startsWith("scenes/")) await attachGallery(options.scene);
+}
+
+/** The camera path that the address asks for, or why there is none: the scene is shown all the same. */
+async function askedPath({
+  path,
+  scene,
+  bench,
+}: Options): Promise<CameraPath | TroubleParts | null> {
+  if (path === null || bench) return null;
+  return loadPath(path, page, scene ?? "scene/").catch((error: unknown) =>
+    partsOf(error, "opening the camera path"),
+  );
 }
 
 function checkBrowser(): void {
@@ -74,8 +90,10 @@ async function sceneOrGallery({ scene }: Options): Promise<Scene | null> {
 }
 
 /** Show `scene` in place of the last one. */
-function show(scene: Scene, options: Options): void {
-  const asked = askedPose(options, scene.manifest);
+function show(scene: Scene, options: Options, path: CameraPath | TroubleParts | null = null): void {
+  const { width, height } = scene.manifest.models[0]!;
+  const film = path !== null && "poses" in path ? fitted(path, width / height) : null;
+  const asked = film?.poses[0] ?? askedPose(options, scene.manifest);
   if (options.half) halfSizes(scene.manifest.models); // throws before anything is begun
   tools.close();
   session?.close();
@@ -88,6 +106,8 @@ function show(scene: Scene, options: Options): void {
     failed: (trouble) => session === shown && failed(trouble),
   });
   session = shown;
+  if (film !== null) shown.play(film, true);
+  else if (path !== null) messages.error(path as TroubleParts, "action");
   tools.follow();
   if (options.embed) attachEmbed(scene.manifest.name);
   void shown.ready.then(
@@ -136,7 +156,10 @@ function acceptFiles(options: Options): void {
 /** What is shown stays where the files are no scene. */
 async function openFiles(files: Promise<Files>, options: Options): Promise<void> {
   try {
-    const scene = await sceneFrom(await files);
+    const found = await files;
+    const path = pathAmong(found);
+    if (path !== null) return await playFile(...path);
+    const scene = await sceneFrom(found);
     element<HTMLDialogElement>("help").close();
     writeState(VIEW, null); // of the last scene
     show(scene, { ...options, pose: null, reference: null, compare: null });
@@ -146,6 +169,18 @@ async function openFiles(files: Promise<Files>, options: Options): Promise<void>
     if (document.documentElement.dataset["state"] === "failed") failed(trouble);
     else messages.error(trouble, "action");
   }
+}
+
+/** A dropped camera path is for the scene that is shown. */
+async function playFile(name: string, content: Blob): Promise<void> {
+  const path = parsePath(await content.text(), name);
+  if (session === null) {
+    const [expected, remedy] = ["a scene to play it in", "open a scene first, then drop the path"];
+    throw new Trouble(`the camera path ${name}`, "no scene", expected, remedy);
+  }
+  element<HTMLDialogElement>("help").close();
+  messages.clear();
+  session.play(path, false);
 }
 
 function failed(trouble: TroubleParts): void {

@@ -116,6 +116,13 @@ export class Motion {
     this.#trip = { from: this.#goal, to, elapsed: 0 };
   }
 
+  /** Be at `orbit`, or next to it: something else has led the camera there. */
+  place(orbit: Orbit): void {
+    this.#glide = STILL;
+    this.#trip = null;
+    this.#goal = this.#shown = limited(orbit, this.limits);
+  }
+
   /** Back to the start, the short way round. */
   reset(): void {
     this.travel(unwound(this.home, this.#goal.azimuth, this.limits.envelope));

@@ -30,9 +30,9 @@ export function routeOf(asked: Asked, scope: string, shell: ReadonlySet<string>)
   return isSceneFile(address) ? "scene" : null;
 }
 
-/** One of the small files of a scene or of the gallery. */
+/** One of the small files of a scene or of the gallery, or a camera path. */
 export const isSceneFile = (address: string): boolean =>
-  /\/(manifest|index)\.json$|\.png$/.test(address);
+  /\/(manifest|index|paths\/[^/]+)\.json$|\.png$/.test(address);
 
 /** May this answer be kept? Failures, redirects and other hosts' answers may not. */
 export const isKeepable = ({ ok, status, type, redirected }: Response): boolean =>

@@ -8,6 +8,7 @@
  *     ?form=graph|split       on WebGPU the whole ONNX graph | shaders around a network
  *     ?pose=20 numbers        start exactly here: T_norm_camera row by row, then fx, fy, cx, cy
  *     ?reference=k            start exactly at the manifest's k-th reference camera, counted from 0
+ *     ?path=name.json         play this camera path, beside the page or in the scene's folder
  *     ?rotate=on|off          the camera goes round until somebody touches it | never by itself
  *     ?compare=fp16|half|wasm|path/ a second picture behind a slider: other precision, size, backend, scene
  *     ?fps=30                 frames a second to keep while the camera moves, by drawing less sharply
@@ -28,6 +29,8 @@ export interface Options extends Preference {
   readonly scene: string | null;
   readonly pose: CameraPose | null;
   readonly reference: number | null;
+  /** A camera-path file. */
+  readonly path: string | null;
   /** Null: the page's own choice. */
   readonly rotate: boolean | null;
   readonly compare: string | null;
@@ -57,6 +60,7 @@ export function parseOptions(query: URLSearchParams): Options {
     form: oneOf<Form>(query, "form", ["graph", "split"]),
     pose: pose === null ? null : parsePose(pose),
     reference: wholeNumber(query, "reference", 0),
+    path: query.get("path"),
     rotate: onOrOff(query, "rotate"),
     compare: query.get("compare"),
     half: oneOf(query, "size", ["half"]) !== null,

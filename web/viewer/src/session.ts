@@ -16,6 +16,8 @@ import type { Messages } from "./message";
 import { halfSizes } from "./models";
 import type { Options } from "./options";
 import type { FrameTimes, Look, Picture, Running } from "./protocol";
+import type { CameraPath } from "./path_file";
+import { Player } from "./path_player";
 import { addressOf, loadScene, type Scene } from "./scene";
 import { download, fileName, pngOf } from "./screenshot";
 import { fetchPicture } from "./self_check";
@@ -44,6 +46,7 @@ export class Session {
   readonly #steering: Steering;
   readonly #over = new AbortController();
   #comparison: Comparison | null = null;
+  #player: Player | null = null;
   #comparisons = 0; // that were asked for
   #timed: ((times: FrameTimes) => void) | null = null;
   #look: Look = "colour";
@@ -207,11 +210,38 @@ export class Session {
     this.listener.changed();
   }
 
+  /**
+   * Play `path` in the last one's place, from the place that the address asks for. `linked`: a link
+   * can lead to it.
+   */
+  play(path: CameraPath, linked: boolean): void {
+    this.#player?.close();
+    const player = new Player(path, this.manifest, this.#steering, linked, () =>
+      this.#closePlayer(),
+    );
+    this.#player = player;
+    const place = linked ? Player.asked() : null;
+    if (linked && readState().has(VIEW)) return; // a camera beside it, where somebody has left it
+    player.stand(place ?? 0);
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (place !== null || calm) return;
+    void this.ready.then(
+      () => this.#player === player && player.leads && player.play(),
+      () => {},
+    );
+  }
+
+  #closePlayer(): void {
+    this.#player?.close();
+    this.#player = null;
+  }
+
   /** End every worker and forget every listener: another scene comes. */
   close(): void {
     this.#over.abort();
     this.#comparisons++;
     this.#endComparison();
+    this.#closePlayer();
     this.#viewer.close();
     this.#stage.close();
     this.#steering.close();

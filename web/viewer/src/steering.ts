@@ -2,6 +2,7 @@
  * From hands to poses: the camera that the visitor steers, and when a frame is due.
  *
  *     controls, gamepad, rotation -> motion --every animation frame, while something moves--> moved(pose)
+ *     a leader (a film) in their place, until a hand takes over: between the two the camera glides
  *     #view= in the address -> the first camera, later ones; the camera at rest -> #view=
  */
 import { type Orbit, orbitOf, pointAt, poseOf, unwound } from "./camera";
@@ -13,6 +14,7 @@ import { limited } from "./limits";
 import type { CameraPose, Manifest } from "./manifest";
 import { Motion } from "./motion";
 import { focused, zoomed } from "./moves";
+import { between } from "./path_spline";
 import { isStill, type Rates, STILL, sum } from "./rates";
 import { Rotation } from "./rotation";
 import { subtract } from "./vector";
@@ -21,6 +23,7 @@ import { formatView, parseView, readState, VIEW, writeState } from "./view_state
 const CLOSER = 1.6; // how much larger a double click makes things
 const PATIENCE = 2000; // milliseconds without a touch, after which the camera goes round
 const SAVE = 250; // milliseconds at rest before the address says where
+const GLIDE = 0.5; // seconds from a hand's camera to a leader's, or back
 
 /** Who hears of the camera, and who knows what it sees. */
 export interface SteeringListener {
@@ -32,6 +35,16 @@ export interface SteeringListener {
   touched(): void;
   /** How far away is what the last frame shows at these fractions of it? See viewer.ts. */
   depthAt(x: number, y: number): Promise<number | null>;
+}
+
+/** What moves the camera in the hands' place. */
+export interface Leader {
+  /** Move on by `seconds`; false where it stays where it is. */
+  advance(seconds: number): boolean;
+  /** The camera now: the same object while it does not move. */
+  readonly pose: CameraPose;
+  /** A hand has taken over. */
+  left(): void;
 }
 
 /** What the page's address asks for. */
@@ -53,6 +66,8 @@ export class Steering {
   #touches = 0;
   #pad = STILL;
   #rotation: Rotation | null = null;
+  #leader: Leader | null = null;
+  #glide: { readonly from: CameraPose; elapsed: number } | null = null;
   #saving = 0;
   readonly #over = new AbortController();
 
@@ -105,7 +120,8 @@ export class Steering {
   start(): void {
     if (!this.#goesRound || this.#calm) return;
     window.setTimeout(() => {
-      if (this.#touches === 0 && this.#rotation === null) this.#goRound();
+      const alone = this.#touches === 0 && this.#rotation === null && this.#leader === null;
+      if (alone) this.#goRound();
     }, PATIENCE);
   }
 
@@ -120,6 +136,30 @@ export class Steering {
     const going = this.#rotation !== null;
     this.#touched();
     if (!going) this.#goRound();
+  }
+
+  /** From now on the camera is where `leader` says, until a hand takes it over. */
+  lead(leader: Leader): void {
+    window.clearTimeout(this.#saving);
+    this.#rotation = null;
+    if (this.#leader !== leader && leader.pose !== this.#pose) this.#glideOn();
+    this.#leader = leader;
+    this.#run();
+  }
+
+  /** The camera stays where the leader has left it, for hands to go on from there. */
+  leave(): void {
+    if (this.#leader === null) return;
+    const leader = this.#leader;
+    this.#glideOn();
+    this.#leader = null;
+    leader.left();
+    this.#run();
+  }
+
+  /** What comes next is reached from the camera that is shown now, without a jump. */
+  #glideOn(): void {
+    this.#glide = this.#calm ? null : { from: this.#pose, elapsed: 0 };
   }
 
   /**
@@ -146,6 +186,7 @@ export class Steering {
   #touched(): void {
     this.#touches++;
     this.#rotation = null;
+    this.leave();
     this.listener.touched();
     this.#run();
   }
@@ -169,14 +210,38 @@ export class Steering {
     const before = this.#motion.shown;
     this.#hands.frame();
     this.#motion.drive(this.#speed(now / 1000, seconds));
-    const moves = this.#motion.step(seconds) || this.#hands.keys.any || this.#rotation !== null;
+    const moving = this.#motion.step(seconds) || this.#hands.keys.any || this.#rotation !== null;
+    const moves = this.#follow(seconds) || moving || this.#glide !== null;
     this.#before = moves ? now : null;
-    if (this.#motion.shown !== before) {
-      this.#pose = this.#shown();
-      this.listener.moved(this.#pose);
-    }
+    this.#show(this.#due(before, seconds));
     if (moves) requestAnimationFrame((later) => this.#tick(later));
     else this.#rested();
+  }
+
+  /** Let the leader move on, with the hands' camera beside it; whether it does. */
+  #follow(seconds: number): boolean {
+    if (this.#leader === null) return false;
+    const moves = this.#leader.advance(seconds);
+    const orbit = orbitOf(this.#leader.pose, this.#limits);
+    this.#motion.place(unwound(orbit, this.#motion.goal.azimuth, this.#limits.envelope));
+    return moves;
+  }
+
+  /** The camera to show next, of leader or hands, `before` being the hands' last. */
+  #due(before: Orbit, seconds: number): CameraPose {
+    const still = this.#motion.shown === before && this.#glide === null;
+    const wanted = this.#leader?.pose ?? (still ? this.#pose : this.#shown());
+    if (this.#glide === null) return wanted;
+    const t = Math.min((this.#glide.elapsed += seconds) / GLIDE, 1);
+    const { from } = this.#glide;
+    if (t === 1) this.#glide = null;
+    return t === 1 ? wanted : between(from, wanted, t * t * (3 - 2 * t));
+  }
+
+  #show(pose: CameraPose): void {
+    if (pose === this.#pose) return;
+    this.#pose = pose;
+    this.listener.moved(pose);
   }
 
   /** Of everything that moves the camera steadily. */
@@ -190,7 +255,8 @@ export class Steering {
   #rested(): void {
     this.listener.rested();
     window.clearTimeout(this.#saving);
-    if (this.#touches > 0) this.#saving = window.setTimeout(() => this.#writeView(), SAVE);
+    if (this.#touches > 0 && this.#leader === null)
+      this.#saving = window.setTimeout(() => this.#writeView(), SAVE);
   }
 
   /** Say in the address where the camera is; the start goes without saying. */
@@ -205,6 +271,7 @@ export class Steering {
     const view = askedView(this.#limits);
     if (view === null) return;
     this.#rotation = null;
+    this.leave();
     this.#motion.travel(unwound(view, this.#motion.goal.azimuth, this.#limits.envelope));
     this.#run();
   }

@@ -279,4 +279,16 @@ describe("a trip", () => {
     moving.step(1 / 60);
     expect(moving.shown).toEqual(there);
   });
+
+  it("is at once where it is placed, inside, whatever it was doing", () => {
+    const moving = motion();
+    moving.release({ ...STILL, azimuth: 2 });
+    moving.travel({ ...HOME, azimuth: 3 });
+    moving.place({ ...HOME, azimuth: 1, radius: 3 });
+    expect(moving.shown).toMatchObject({ azimuth: 1, radius: 3 });
+    expect(moving.step(1 / 60)).toBe(false);
+    moving.place({ ...HOME, radius: 99 });
+    expect(moving.shown.radius).toBe(IN_RING.envelope.radius[1]);
+    expect(moving.step(1 / 60)).toBe(false);
+  });
 });

@@ -71,17 +71,20 @@ describe("an answer", () => {
   });
 });
 
-it("the first visit keeps manifests and pictures of its own folder, each once", () => {
+it("the first visit keeps manifests, pictures and camera paths of its own folder, each once", () => {
   const loaded = [
     `${SCOPE}assets/index-1a2b.js`,
     `${SCOPE}scene/manifest.json`,
     `${SCOPE}scene/poster.png?x`,
     `${SCOPE}scene/poster.png`,
+    `${SCOPE}paths/round.json`,
+    `${SCOPE}notes.json`,
     "https://host/other/manifest.json",
     "blob:https://host/1",
   ];
   expect(sceneFiles(loaded, SCOPE)).toEqual([
     `${SCOPE}scene/manifest.json`,
     `${SCOPE}scene/poster.png`,
+    `${SCOPE}paths/round.json`,
   ]);
 });

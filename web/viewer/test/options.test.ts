@@ -16,6 +16,7 @@ describe("parseOptions", () => {
       form: null,
       pose: null,
       reference: null,
+      path: null,
       rotate: null,
       compare: null,
       half: false,
