@@ -6,6 +6,8 @@ far apart in time show the same: every k-th frame meets every other k-th one. Lo
 vocabulary tree, which is a download; ANCHORS² / 2 comparisons cost half a minute and find the same ones.
 """
 
+import math
+
 NEIGHBOURS = 8
 ANCHORS = 40
 ALL_UP_TO = 60
@@ -20,10 +22,10 @@ def exhaustive(count: int) -> Pairs:
 
 
 def sequential(count: int) -> Pairs:
-    """Neighbours at offsets 1 ... NEIGHBOURS and powers of two, and all pairs of about ANCHORS spread frames."""
+    """Neighbours at offsets 1 ... NEIGHBOURS and powers of two, and all pairs of at most ANCHORS spread frames."""
     offsets = {*range(1, NEIGHBOURS + 1), *(2**k for k in range(4, count.bit_length()))}
     near = {(i, i + d) for i in range(count) for d in offsets if i + d < count}
-    anchors = range(0, count, max(1, count // ANCHORS))
+    anchors = range(0, count, math.ceil(count / ANCHORS))
     return sorted(near | {(i, j) for i in anchors for j in anchors if i < j})
 
 

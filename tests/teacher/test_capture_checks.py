@@ -211,4 +211,5 @@ def test_auto_compares_all_of_a_few_pictures() -> None:
     assert len(pairs_for(40, "auto", ordered=True)) == 40 * 39 // 2
     assert len(pairs_for(100, "auto", ordered=False)) == 100 * 99 // 2
     assert pairs_for(100, "auto", ordered=True) == sequential(100)
+    assert len(sequential(61)) < 0.6 * len(exhaustive(61))
     assert pairs_for(20, "sequential", ordered=False) == sequential(20)
