@@ -1,4 +1,4 @@
-"""`python -m teacher {train,eval,render,path,bench,views,sweep,demo}`: the first stage's command line.
+"""`python -m teacher {process,train,eval,render,path,bench,views,sweep,demo}`: the first stage's command line.
 
 `torchrun --nproc_per_node N -m teacher {train,eval,render,views} …` divides the work over N processes, one a GPU.
 """
@@ -11,6 +11,8 @@ from typing import Annotated, ClassVar, Literal
 
 import tyro
 
+from teacher.capture.process import Options, Request, process
+from teacher.capture.settings import FrameSettings, PoseSettings
 from teacher.cli import run_command_line
 from teacher.errors import exit_on_user_error
 from teacher.machine import Device, Machine
@@ -202,9 +204,26 @@ class Demo:
         write_demo_scene(self.output, size=self.size, train=self.train, test=self.test)
 
 
+@dataclass(frozen=True)
+class Process:
+    """Make a data set from a video or a folder of photographs: choose frames, find cameras, check them."""
+
+    data: Path
+    """A video file, or a folder of photographs."""
+    output_dir: Path
+    """Data set to write; `train --data` reads it."""
+    frames: Annotated[FrameSettings, tyro.conf.arg(name="")] = field(default_factory=FrameSettings)
+    poses: Annotated[PoseSettings, tyro.conf.arg(name="")] = field(default_factory=PoseSettings)
+    options: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
+
+    def run(self) -> None:
+        """Process, and print the report."""
+        process(Request(self.data, self.output_dir, self.frames, self.poses, self.options))
+
+
 def main() -> None:
     """Parse the command line and run its verb."""
-    verbs = (Eval, Render, PathVerb, Bench, Views, Sweep, Demo)
+    verbs = (Process, Eval, Render, PathVerb, Bench, Views, Sweep, Demo)
     run_command_line("python -m teacher", Train, PRESETS, verbs)
 
 
