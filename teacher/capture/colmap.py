@@ -9,9 +9,11 @@ Imports nothing heavy. Everything random is seeded.
 """
 
 import json
+import os
 import shutil
 import signal
 import sys
+import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -155,9 +157,21 @@ def cameras(job: Job, colmap: Any) -> None:
     shutil.rmtree(scratch)
 
 
+def end_with_parent() -> None:
+    """End this process when its standard input ends: the parent holds the other end, however it dies."""
+
+    def wait() -> None:
+        os.read(0, 1)  # unbuffered: a lock held at the end of the interpreter is fatal
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def main() -> None:
     """Run the job whose file is named on the command line."""
     import pycolmap
+
+    end_with_parent()
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # C++ does not look at Python's handler
     job = Job.load(Path(sys.argv[1]).read_text())

@@ -37,6 +37,7 @@ def run_stage(job: Job) -> None:
     with log.open("wb") as errors, bar:
         process = subprocess.Popen(
             command,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if job.verbose else errors,
             env={**os.environ, "PYTHONPATH": path},
@@ -71,8 +72,9 @@ def _follow(process: "subprocess.Popen[bytes]", job: Job, bar: "tqdm[Any]") -> N
             bar.update(max(0, min(done, bar.total or 0) - bar.n))
             continue
         listener.join()
-        assert process.stdout is not None
+        assert process.stdout is not None and process.stdin is not None
         process.stdout.close()
+        process.stdin.close()
         if process.returncode == 0:  # mapping that failed to start leaves its bar where it is
             done = told[0] if table is None else (bar.total or 0)
             bar.update(max(0, min(done, bar.total or 0) - bar.n))

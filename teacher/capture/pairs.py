@@ -1,15 +1,15 @@
 """Which pictures are compared with which.
 
-A video's neighbours overlap: each frame meets the next NEIGHBOURS ones, and those 2, 4, 8, ... times as far, so that a
+A video's neighbours overlap: each frame meets the next NEIGHBOURS ones, and those 8, 16, 32, ... frames away, so that a
 stretch of bad frames is bridged (the offsets of COLMAP's quadratic overlap). Where the path crosses itself, frames
 far apart in time show the same: every k-th frame meets every other k-th one. Loops are usually found with a
-vocabulary tree, which is a download; ANCHORS² / 2 comparisons cost half a minute and find the same ones.
+vocabulary tree, which is a download; ANCHORS² / 2 comparisons find the same ones.
 """
 
 import math
 
-NEIGHBOURS = 8
-ANCHORS = 40
+NEIGHBOURS = 6
+ANCHORS = 24
 ALL_UP_TO = 60
 """Pictures up to which `auto` compares a video's frames with all others: few minutes, and nothing is missed."""
 
@@ -23,7 +23,7 @@ def exhaustive(count: int) -> Pairs:
 
 def sequential(count: int) -> Pairs:
     """Neighbours at offsets 1 ... NEIGHBOURS and powers of two, and all pairs of at most ANCHORS spread frames."""
-    offsets = {*range(1, NEIGHBOURS + 1), *(2**k for k in range(4, count.bit_length()))}
+    offsets = {*range(1, NEIGHBOURS + 1), *(2**k for k in range(3, count.bit_length()))}
     near = {(i, i + d) for i in range(count) for d in offsets if i + d < count}
     anchors = range(0, count, math.ceil(count / ANCHORS))
     return sorted(near | {(i, j) for i in anchors for j in anchors if i < j})

@@ -1,6 +1,7 @@
 """The whole stage: a clip becomes a data set that loads; dry runs, stops and refusals leave what they should."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from tests.clips import (
     write_clip,
     write_photographs,
 )
+from tests.conftest import ROOT
 
 pytest.importorskip("pycolmap", reason="the extra `sfm` is not installed")
 
@@ -176,6 +178,18 @@ def test_a_failing_stage_says_what_pycolmap_said(tmp_path: Path) -> None:
     job = Job("features", tmp_path, tmp_path, PoseSettings(), (Group(("no.png",), (8, 8)),))
     with pytest.raises(UserError, match=r"stage 'cameras'(.|\n)*--verbose"):
         matching.run_stage(Job("cameras", *(job.folder, job.images, job.settings, job.groups)))
+
+
+def test_a_stage_does_not_outlive_its_parent() -> None:
+    """Killed by whatever signal, the parent closes the pipe; a stage that went on would hold the database."""
+    code = "import time; from teacher.capture.colmap import end_with_parent as e; e(); print(); time.sleep(60)"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **pipes) as child:
+        assert child.stdout is not None and child.stdin is not None
+        child.stdout.readline()
+        assert child.poll() is None
+        child.stdin.close()
+        assert child.wait(30) == 1
 
 
 def test_jobs_survive_their_file() -> None:
