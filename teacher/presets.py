@@ -26,7 +26,7 @@ from teacher.samplers.occupancy import OccupancyConfig
 from teacher.samplers.proposal import ProposalConfig
 from teacher.scene import Scene
 from teacher.selection import Keep
-from teacher.subset import EVERYTHING, Choice, read_amount, split_by_names, thin
+from teacher.subset import EVERYTHING, Choice, read_amount, thin
 from teacher.variant import Variant
 
 
@@ -41,7 +41,8 @@ class DataConfig:
     aabb: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
     """Lower and upper corner of the box to model, in the data set's units; None: found from the data."""
     splits: Path | None = None
-    """JSON file of picture names, {"train": [...], "test": [...], "val": [...]}; None: the data set's own splits."""
+    """JSON file of picture names, {"train": [...], "test": [...], "val": [...]}; None: the data set's own
+    split_indices.json, else its own splits."""
     train_frames: str = EVERYTHING
     """Training pictures to use: a number ("12") or a share ("25%") of them. Norm frame and box stay those of all."""
     choose: Choice = "first_last"
@@ -50,9 +51,7 @@ class DataConfig:
     def load(self) -> Scene:
         """The scene; raises UserError for anything wrong with the files, or with what is asked of them."""
         read_amount(self.train_frames)  # a mistake is told before pictures are read
-        scene = load_scene(self.data, downscale=self.downscale, aabb=self.aabb)
-        if self.splits is not None:
-            scene = split_by_names(scene, self.splits)
+        scene = load_scene(self.data, downscale=self.downscale, aabb=self.aabb, splits=self.splits)
         return thin(scene, self.train_frames, self.choose)
 
 

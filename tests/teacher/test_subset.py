@@ -1,4 +1,4 @@
-"""Which training pictures are chosen, exactly; and splits by names."""
+"""Which training pictures are chosen, exactly."""
 
 import json
 from dataclasses import replace
@@ -24,7 +24,6 @@ from teacher.subset import (
     disperse,
     disperse_loop,
     first_last,
-    split_by_names,
     thin,
 )
 
@@ -132,38 +131,13 @@ def test_pictures_are_counted_along_their_names_and_stay_in_their_order() -> Non
     assert _names(thin(scene, "3", "first_last"), "test") == ["test_r_0"]
 
 
-def test_splits_by_names(tmp_path: Path) -> None:
-    """With folders and extension, with folders, in the project's own words, and alone where that is enough."""
-    scene = _scene(["train_a", "train_b", "train_c", "train_d", "test_e"])
-    path = tmp_path / "splits.json"
-    path.write_text(
-        json.dumps({"train": ["train/a.png", "./test/e"], "val": ["c.png"], "test": ["train_b"]})
-    )
-    found = split_by_names(scene, path)
-    assert {split: _names(found, split) for split in found.splits} == {
-        "train": ["train_a", "test_e"],
-        "val": ["train_c"],
-        "test": ["train_b"],
-    }
-
-
-@pytest.mark.parametrize(
-    ("splits", "said"),
-    [
-        ({"train": ["train/a.png"], "test": ["train/bb.png"]}, "train/bb.*did you mean 'train_b'"),
-        ({"train": ["a.png"], "test": ["b.png"]}, "fits train_a, test_a"),
-        ({"train": ["train/a", "b"], "test": ["b"]}, "train_b more than once"),
-        ({"train": ["train/a"]}, r"splits \['train'\]"),
-        ({"train": ["train/a"], "test": []}, "none of them empty"),
-        ({"train": ["train/a"], "test": ["b"], "rest": ["c"]}, "rest"),
-        (["train/a"], "expected: lists of names"),
-    ],
-)
-def test_wrong_splits_say_what_is_wrong(splits: object, said: str, tmp_path: Path) -> None:
-    scene = _scene(["train_a", "train_b", "test_a"])
-    (tmp_path / "splits.json").write_text(json.dumps(splits))
-    with pytest.raises(UserError, match=f"(?s){said}"):
-        split_by_names(scene, tmp_path / "splits.json")
+def test_a_configuration_divides_by_names(tmp_path: Path) -> None:
+    write_demo_scene(tmp_path, size=16, train=4, test=2)
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"train": ["test/r_001", "r_002.png"], "test": ["train/r_000"]}))
+    found = DataConfig(tmp_path, splits=file).load()
+    assert _names(found, "train") == ["test_r_001", "train_r_002"]
+    assert _names(found, "test") == ["train_r_000"]
 
 
 def test_fewer_pictures_leave_frame_box_and_test_views(tmp_path: Path) -> None:
