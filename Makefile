@@ -1,25 +1,33 @@
 # Pocketfield: posed pictures in, a light field on a web page out.
 #
 #   make demo                                   everything, on the built-in scene, then serve the page
+#   make page VIDEO=clip.mp4 (or PHOTOS=folder)  frames, cameras, teacher, student, page; then serves it
 #   make teacher student export web SCENE=path  the stages one by one, on your own scene
 #   make panel                                  truth, teacher, student and exports side by side
 #   make test                                   lint, types, Python tests, viewer tests, a real browser
 #
 # Every stage is a file that depends on the files of the stage before it; a killed stage resumes.
 
-SCENE ?=
-RUN ?= runs/$(if $(SCENE),$(notdir $(patsubst %/,%,$(SCENE))),demo)
-PRESET ?= demo
+# A phone video, or a folder of photographs: docs/capture.md.
+VIDEO ?=
+PHOTOS ?=
+CAPTURE := $(patsubst %/,%,$(or $(VIDEO),$(PHOTOS)))
+RUN ?= runs/$(if $(CAPTURE),$(basename $(notdir $(CAPTURE))),$(if $(SCENE),$(notdir $(patsubst %/,%,$(SCENE))),demo))
+SCENE ?= $(if $(CAPTURE),$(RUN)/scene)
+PRESET ?= $(if $(CAPTURE),unbounded,demo)
 STUDENT ?= $(if $(SCENE),pocket,tiny)
 DOWNSCALE ?= 1
+# Longest side of the pictures to train on, in pixels; in place of DOWNSCALE.
+MAX_SIDE ?= $(if $(CAPTURE),256)
 PORT ?= 8000
 SERVE ?= 1
 # The panel: where it looks for runs, and its port.
 RUNS ?= runs
 PANEL_PORT ?= 8501
 # Extra arguments of a stage, e.g. TEACHER_ARGS="--steps 500".
+PROCESS_ARGS ?=
 TEACHER_ARGS ?=
-STUDENT_ARGS ?=
+STUDENT_ARGS ?= $(if $(CAPTURE),--minutes 12 --cameras.near 0.5 --photographs.fraction 0.3)
 
 PYTHON ?= python3
 # This version's CPU build is enough. On a machine with an NVIDIA GPU the same version's CUDA build brings NVRTC along.
@@ -32,7 +40,7 @@ SHELL := bash
 export OMP_WAIT_POLICY ?= passive
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo teacher student export web publish serve summary report panel test lint types test-python test-viewer test-browser \
+.PHONY: demo page scene teacher student export web publish serve summary report panel test lint types test-python test-viewer test-browser \
         test-cuda bench bench-student bench-cuda bench-viewer browser figure clean help
 
 help:
@@ -51,6 +59,10 @@ $(BIN)/activate:
 
 .venv/.installed-panel: .venv/.installed
 	$(BIN)/pip install --quiet --editable ".[panel]"
+	@touch $@
+
+.venv/.installed-sfm: .venv/.installed
+	$(BIN)/pip install --quiet --editable ".[sfm]"
 	@touch $@
 
 .venv/.installed-dev: .venv/.installed
@@ -75,11 +87,14 @@ stage = start=$$(date +%s); $(2); mkdir -p $(RUN); \
 $(RUN)/still-life/transforms_train.json: | .venv/.installed
 	@$(call stage,scene,$(BIN)/python -m teacher demo --output $(RUN)/still-life)
 
-DATA_FILES := $(if $(SCENE),,$(RUN)/still-life/transforms_train.json)
+$(RUN)/scene/transforms.json: $(CAPTURE) | .venv/.installed-sfm
+	@$(call stage,process,$(BIN)/python -m teacher process --data $(CAPTURE) --output-dir $(RUN)/scene $(PROCESS_ARGS))
+
+DATA_FILES := $(if $(CAPTURE),$(RUN)/scene/transforms.json,$(if $(SCENE),,$(RUN)/still-life/transforms_train.json))
 
 $(RUN)/teacher/eval/metrics.json: $(DATA_FILES) | .venv/.installed
-	@$(call stage,teacher,$(BIN)/python -m teacher train $(PRESET) --data $(DATA) --downscale $(DOWNSCALE) \
-	    --output $(RUN)/teacher $(TEACHER_ARGS) && $(BIN)/python -m teacher eval --run $(RUN)/teacher)
+	@$(call stage,teacher,$(BIN)/python -m teacher train $(PRESET) --data $(DATA) \
+	    $(if $(MAX_SIDE),--max-side $(MAX_SIDE),--downscale $(DOWNSCALE)) --output $(RUN)/teacher $(TEACHER_ARGS) && $(BIN)/python -m teacher eval --run $(RUN)/teacher)
 
 $(RUN)/student/eval/metrics.json: $(RUN)/teacher/eval/metrics.json
 	@$(call stage,student,$(BIN)/python -m student train $(STUDENT) --teacher $(RUN)/teacher \
@@ -92,6 +107,7 @@ $(RUN)/bundle/manifest.json: $(RUN)/student/eval/metrics.json
 $(RUN)/site/index.html: $(RUN)/bundle/manifest.json $(VIEWER)/dist/index.html
 	@$(call stage,web,$(BIN)/python -m export site --bundle $(RUN)/bundle --viewer $(VIEWER)/dist --output $(RUN)/site)
 
+scene: $(DATA_FILES)
 teacher: $(RUN)/teacher/eval/metrics.json
 student: $(RUN)/student/eval/metrics.json
 export: $(RUN)/bundle/manifest.json
@@ -120,6 +136,13 @@ $(RUN)/report.html: $(RUN)/bundle/manifest.json | .venv/.installed
 	$(BIN)/python -m export report $(RUN) --output $@ $(REPORT_ARGS)
 
 report: $(RUN)/report.html
+
+page:
+ifeq ($(CAPTURE),)
+	@echo "error: make page VIDEO=clip.mp4, or PHOTOS=folder" >&2; exit 2
+else
+	@$(MAKE) --no-print-directory demo VIDEO=$(VIDEO) PHOTOS=$(PHOTOS)
+endif
 
 demo: summary
 	@if [ "$(SERVE)" = 1 ]; then $(MAKE) --no-print-directory serve; fi

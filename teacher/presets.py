@@ -47,6 +47,9 @@ class DataConfig:
     """Training pictures to use: a number ("12") or a share ("25%") of them. Norm frame and box stay those of all."""
     choose: Choice = "first_last"
     """Which: the first, the last and evenly between; the middles of equal parts; or evenly around a circle."""
+    max_side: int | None = None
+    """Longest side of a picture, in pixels: they are shrunk by the least whole number that keeps to it; None: by
+    `downscale`."""
 
     def load(self) -> Scene:
         """The scene; raises UserError for anything wrong with the files, or with what is asked of them."""

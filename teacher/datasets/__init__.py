@@ -28,6 +28,7 @@ def load_scene(
     path: Path,
     *,
     downscale: int = 1,
+    max_side: int | None = None,
     format: str = "auto",
     aabb: Corners | None = None,
     test_every: int = 8,
@@ -39,6 +40,7 @@ def load_scene(
         path: the data set's folder, or its camera file (`transforms.json`, `poses_bounds.npy`, `cameras.npz`, a
             COLMAP model's folder), which also chooses between formats where a folder holds several.
         downscale: whole number by which pictures (and intrinsics) are shrunk.
+        max_side: in place of `downscale`, the least one that leaves no side of a picture longer than this, in pixels.
         format: a key of `FORMATS`, or "auto" for the first that fits.
         aabb: lower and upper corner of what is to be modelled, in the data set's own frame; found
             by `teacher.datasets.normalise` if left out.
@@ -50,7 +52,11 @@ def load_scene(
         UserError: no format fits, or the data set cannot be used.
     """
     _check_options(path, downscale, format, test_every)
-    scene = normalise(_read(path, format, LoadOptions(downscale, test_every, splits)), aabb)
+    raw = _read(path, format, LoadOptions(downscale, test_every, splits))
+    if max_side is not None:
+        shrunk = _downscale_to(raw, max_side, downscale)
+        raw = _read(path, format, LoadOptions(shrunk, test_every, splits))
+    scene = normalise(raw, aabb)
     for warning in scene.warnings:
         _logger.warning(warning)
     return scene
@@ -70,6 +76,15 @@ def _read(path: Path, format: str, options: LoadOptions) -> RawScene:
         f"one of the formats {', '.join(FORMATS)}",
         "check the path: it must be the folder that holds the camera file",
     )
+
+
+def _downscale_to(raw: RawScene, max_side: int, downscale: int) -> int:
+    """The least whole number that shrinks all of `raw`, read at full size, to sides of `max_side` pixels."""
+    if downscale != 1 or max_side < 1:
+        given, expected = f"{max_side}, with --downscale {downscale}", "pixels, without --downscale"
+        raise UserError("--max-side", given, expected, "leave one of the two out")
+    cameras = [frame.camera for frames in raw.splits.values() for frame in frames]
+    return -(-max(max(camera.width, camera.height) for camera in cameras) // max_side)
 
 
 def _check_options(path: Path, downscale: int, format: str, test_every: int) -> None:

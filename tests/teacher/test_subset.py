@@ -159,3 +159,18 @@ def test_fewer_pictures_leave_frame_box_and_test_views(tmp_path: Path) -> None:
 def test_a_mistake_is_told_before_pictures_are_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--train-frames"):
         DataConfig(tmp_path / "nowhere", train_frames="many").load()
+
+
+@pytest.mark.parametrize(("side", "expected"), [(24, 24), (23, 12), (12, 12), (8, 8), (7, 6)])
+def test_the_longest_side_is_kept_to_by_a_whole_number(
+    side: int, expected: int, tmp_path: Path
+) -> None:
+    write_demo_scene(tmp_path, size=24, train=4, test=2)
+    cameras = DataConfig(tmp_path, max_side=side).load().cameras("train")
+    assert {(camera.width, camera.height) for camera in cameras} == {(expected, expected)}
+
+
+def test_two_sizes_at_once_are_refused(tmp_path: Path) -> None:
+    write_demo_scene(tmp_path, size=16, train=4, test=2)
+    with pytest.raises(UserError, match="--max-side"):
+        DataConfig(tmp_path, downscale=2, max_side=8).load()
