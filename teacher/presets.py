@@ -54,7 +54,13 @@ class DataConfig:
     def load(self) -> Scene:
         """The scene; raises UserError for anything wrong with the files, or with what is asked of them."""
         read_amount(self.train_frames)  # a mistake is told before pictures are read
-        scene = load_scene(self.data, downscale=self.downscale, aabb=self.aabb, splits=self.splits)
+        scene = load_scene(
+            self.data,
+            downscale=self.downscale,
+            max_side=self.max_side,
+            aabb=self.aabb,
+            splits=self.splits,
+        )
         return thin(scene, self.train_frames, self.choose)
 
 
