@@ -21,7 +21,8 @@ function sortBy(table, heading, column) {
   const body = table.tBodies[0];
   const keyed = [...body.rows].map((row) => ({ row, key: keyOf(row.cells[column]) }));
   keyed.sort((a, b) => {
-    if (a.key === -Infinity || b.key === -Infinity) return (a.key === -Infinity) - (b.key === -Infinity);
+    if (a.key === -Infinity || b.key === -Infinity)
+      return (a.key === -Infinity) - (b.key === -Infinity);
     return descending ? compare(b.key, a.key) : compare(a.key, b.key);
   });
   body.append(...keyed.map(({ row }) => row));
@@ -43,7 +44,10 @@ const ORDERS = {
 };
 
 function choosePair(pair, left, right) {
-  const find = (role) => [...pair.parentElement.querySelectorAll("img[data-role]")].find((image) => image.dataset.role === role);
+  const find = (role) =>
+    [...pair.parentElement.querySelectorAll("img[data-role]")].find(
+      (image) => image.dataset.role === role,
+    );
   const shown = [find(left), find(right)];
   pair.hidden = shown.includes(undefined);
   if (pair.hidden) return;
@@ -77,7 +81,9 @@ if (strips) {
   const choose = () => pairs.forEach((pair) => choosePair(pair, left.value, right.value));
   const order = document.getElementById("order");
   pairs.forEach(drag);
-  order.addEventListener("change", () => strips.append(...[...strips.children].sort(ORDERS[order.value])));
+  order.addEventListener("change", () =>
+    strips.append(...[...strips.children].sort(ORDERS[order.value])),
+  );
   left.addEventListener("change", choose);
   right.addEventListener("change", choose);
   tools.hidden = false;

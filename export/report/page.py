@@ -2,8 +2,8 @@
 
     runs, ViewRecords, benches --report_html--> text
 
-Its style sheet and script are page.css and page.js beside this file. A content security policy lets it load nothing
-and run no other script, whatever names in it may hold.
+Its style sheets and script are page.css, views.css and page.js beside this file. A content security policy lets
+it load nothing and run no other script, whatever names in it may hold.
 """
 
 import base64
@@ -72,7 +72,9 @@ def report_html(
 
 
 def _document(title: str, body: Markup) -> str:
-    style, script = ((_HERE / name).read_text() for name in ("page.css", "page.js"))
+    frame, views, script = (
+        (_HERE / name).read_text() for name in ("page.css", "views.css", "page.js")
+    )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
@@ -82,7 +84,7 @@ def _document(title: str, body: Markup) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{style}</style></head>\n"
+        f"<title>{escape(title)}</title><style>{frame}{views}</style></head>\n"
         f"<body>{body}<script>{script}</script></body></html>\n"
     )
 

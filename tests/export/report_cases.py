@@ -1,5 +1,10 @@
-"""Comparisons made by hand, for the tests of the report: no model renders here."""
+"""Comparisons made by hand, for the tests of the report: no model renders here.
 
+`python -m tests.export.report_cases FOLDER` writes FOLDER/report.html, which the browser's tests open.
+"""
+
+import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,3 +92,27 @@ BENCH = {
     "psnr": [70.0, 74.0],
 }
 """What ?bench saves."""
+
+
+def write_example(folder: Path) -> None:
+    """A report of everything that there can be in one: two runs, one of them damaged, and a bench."""
+    from export.report.benches import read_bench
+    from export.report.page import report_html
+    from export.runs import read_run
+    from tests.export.test_runs import make_run
+
+    whole, damaged = (make_run(folder / name) for name in ("demo", "other"))
+    rows = [{"step": k, "seconds": 30 * k, "loss": 1 / k, "psnr": 20 + k} for k in (1, 2, 3)]
+    log = "".join(json.dumps(row) + "\n" for row in rows)
+    (whole / "student" / "log.jsonl").write_text(log)
+    (damaged / "student" / "model.safetensors").write_bytes(b"cut off")
+    views = [record("a", 31.0, 2.0), record("b", 28.5, 7.0), record("c", 33.25, 12.0)]
+    views += [record("d", 30.0, 3.0, run="other"), without_truth(record("e", 26.0, 20.0))]
+    shown = [painted(replace(one, width=96, height=64), folder / "pictures") for one in views]
+    bench = read_bench(json.dumps(BENCH).encode(), "laptop.json")
+    html = report_html([read_run(whole), read_run(damaged)], shown, [bench])
+    (folder / "report.html").write_text(html)
+
+
+if __name__ == "__main__":
+    write_example(Path(sys.argv[1]))

@@ -215,9 +215,12 @@ def test_without_a_comparison_the_manifests_figure_is_quoted(run: Run) -> None:
 def test_a_trade_off_chart_leaves_out_what_has_no_such_cost(run: Run) -> None:
     _write_manifest(run)
     points = rate_distortion(run, [record()])
-    assert "demo: weights" in to_svg(tradeoff_chart(points, "megabytes"))
-    assert "demo: weights" not in to_svg(tradeoff_chart(points, "gflop"))
-    assert "demo: WebGPU form" in to_svg(tradeoff_chart(points, "gflop"))
+    megabytes, gflop = (to_svg(tradeoff_chart(points, cost)) for cost in ("megabytes", "gflop"))
+    assert "demo: teacher" in megabytes
+    assert "demo: teacher" not in gflop
+    assert "demo: exports" in gflop
+    assert ">fp16 WebGPU<" in megabytes
+    assert "nothing to draw" in to_svg(tradeoff_chart([], "gflop"))
 
 
 # --- CSV ---
