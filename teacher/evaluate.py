@@ -98,11 +98,11 @@ def _evaluate_frame(
     start = time.perf_counter()
     view = teacher.photograph(frame)
     seconds = time.perf_counter() - start
-    truth = composite_over(premultiply(frame.picture.rgba()), background)
+    mask, truth = frame.picture.mask(), premultiply(frame.picture.rgba())
+    kept = torch.ones(truth.shape[:2], dtype=torch.bool) if mask is None else torch.from_numpy(mask)
+    truth = composite_over(truth * kept[..., None], background)  # as `student.held_out` hides it
     image = composite_over(view.rgba, background).clamp(0, 1)
     write_view(folder / Path(frame.name).name, view)
-    mask = frame.picture.mask()
-    kept = None if mask is None else torch.from_numpy(mask)
     row = {"name": frame.name, "seconds": seconds, "metrics": measure(image, truth, kept)}
     return row, [truth, image, _grey(view.depth)]
 

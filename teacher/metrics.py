@@ -101,8 +101,9 @@ def measure(
 ) -> dict[str, float | str]:
     """All metrics of one pair of images, clamped to [0, 1].
 
-    Pixels that are not `kept` (masked out, or outside of the photograph) are equal for SSIM, FLIP and the like, and
-    left out of PSNR.
+    Pixels that are not `kept` (masked out, or outside of the photograph) are left out of PSNR, and as the reference has
+    them for SSIM, FLIP and the like. White instead would be an edge that both have: SSIM of a photograph that lost 3 %
+    at its border rises from .894 to .906 for it.
     """
     image, reference = image.clamp(0, 1), reference.clamp(0, 1)
     if kept is None or bool(kept.all()):

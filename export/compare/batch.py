@@ -107,19 +107,20 @@ class _Batch:
 
     def _found(self, targets: Sequence[Target]) -> dict[str, Stored | None]:
         """What is on disk and serves, by name of the view."""
-        wanted = set(identities(self.run, self.models))
-        found = {target.name: self._stored(target, wanted) for target in targets}
+        known = identities(self.run)
+        wanted = known.keys() & set(self.models)
+        found = {target.name: self._stored(target, wanted, known) for target in targets}
         if all(found.values()):
             return found
         able = wanted & self._contenders.renderers.keys()  # no view waits for what cannot be opened
-        return {target.name: self._stored(target, able) for target in targets}
+        return {target.name: self._stored(target, able, known) for target in targets}
 
-    def _stored(self, target: Target, wanted: set[str]) -> Stored | None:
+    def _stored(self, target: Target, wanted: set[str], known: dict[str, str]) -> Stored | None:
         stored = read_stored(self._folder(target))
         if stored is None or stored.key != view_key(target.description):
             return None
         whole = wanted <= stored.identities.keys() and stored.files == target.files
-        return stored if whole and stored.serves(identities(self.run)) else None
+        return stored if whole and stored.serves(known) else None
 
     def _folder(self, target: Target) -> Path:
         return view_folder(self.run, self.split, self.background, target.name)

@@ -216,6 +216,21 @@ def _opened_without(run: Path, *models: str) -> Contenders:
     return contenders
 
 
+def test_all_look_from_where_the_teacher_believes_a_photograph_was_taken(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A teacher with corrected cameras moves the camera; the student learnt the corrected scene."""
+    contenders = open_contenders(read_run(tiny_run), ("teacher", "student"))
+    elsewhere = contenders.cameras[5]
+    teacher = contenders.renderers["teacher"]
+    monkeypatch.setattr(teacher, "photograph", lambda _: teacher.render(elsewhere))
+    target = targets_of(contenders.run, "test", contenders.surroundings)[0]
+    seen = target.compare(contenders, "white")
+    assert seen.camera is elsewhere
+    expected = contenders.renderers["student"].render(elsewhere).rgba
+    assert torch.equal(seen.views["student"].rgba, expected)
+
+
 def test_damaged_weights_hide_nothing_else(tiny_run: Path, tmp_path: Path) -> None:
     run = copied(tiny_run, tmp_path / "run")
     weights = run / "teacher" / "model.safetensors"
@@ -227,11 +242,11 @@ def test_damaged_weights_hide_nothing_else(tiny_run: Path, tmp_path: Path) -> No
 def test_weights_of_another_version_hide_nothing_else(tiny_run: Path, tmp_path: Path) -> None:
     """Whole files whose tensors do not fit: no check of headers finds that."""
     run = copied(tiny_run, tmp_path / "run")
-    (run / "student" / "model.safetensors").write_bytes(
-        (run / "teacher" / "model.safetensors").read_bytes()
+    (run / "teacher" / "model.safetensors").write_bytes(
+        (run / "student" / "model.safetensors").read_bytes()
     )
-    lack = _opened_without(run, "student").problems[0]
-    assert "student" in lack.why and "make student" in lack.command
+    lack = _opened_without(run, "teacher").problems[0]
+    assert lack.what == "teacher" and "make teacher" in lack.command
 
 
 def test_a_bundle_of_another_schema_is_told(tiny_run: Path, tmp_path: Path) -> None:
