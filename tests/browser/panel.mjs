@@ -61,10 +61,18 @@ export async function openPanel(options = {}) {
   };
 }
 
-/** @param {string} folder */
+/**
+ * A tiny run whose test views are compared already: the process that made it has torch at hand.
+ * @param {string} folder
+ */
 async function writeRun(folder) {
-  const code =
-    "import sys, pathlib; from tests.runs import write_run; write_run(pathlib.Path(sys.argv[1]))";
+  const code = `
+import sys, pathlib
+from export.compare.batch import compare_run
+from export.runs import read_run
+from tests.runs import Shape, write_run
+compare_run(read_run(write_run(pathlib.Path(sys.argv[1]), Shape(train=8, test=2))))
+`;
   await promisify(execFile)(PYTHON, ["-c", code, folder], { cwd: ROOT, env: ENV });
 }
 
@@ -87,7 +95,7 @@ async function startPanel(runs) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   const close = async () => {
-    server.kill();
+    server.kill("SIGKILL"); // it has nothing to save
     await ended;
   };
   return { origin, close, said: () => said };

@@ -82,9 +82,8 @@ class TestPictures:
         """A place of its own for each picture; those of older answers are taken over in turn."""
         monkeypatch.setattr("streamlit.session_state", {})
         host, film = _Host(), _frames(_png(0), _png(1))
-        for _ in range(3 * KEPT):
-            found = hosted(film.contents, host, "k")
-        assert set(found) == set(film.names)
+        answers = [hosted(film.contents, host, "k") for _ in range(3 * KEPT)]
+        assert all(set(answer) == set(film.names) for answer in answers)
         assert len(host.places) == 2 * KEPT
         assert set(host.places.values()) == {_png(0), _png(1)}
 
@@ -99,7 +98,10 @@ class TestPictures:
             (b"GIF89a and so on", "no picture (16 bytes)"),
             (_png()[:20], "a broken picture"),
             (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "a broken picture"),
-            (_png()[:16] + b"\0\0\0\0" + _png()[20:], "picture"),  # it claims to be of no width
+            (
+                _png()[:16] + b"\0\0\0\0" + _png()[20:],
+                "a broken picture",
+            ),  # it claims to be of no width
         ],
     )
     def test_what_is_no_picture_is_said_and_not_sent(self, content: bytes, says: str) -> None:

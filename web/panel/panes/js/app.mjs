@@ -5,12 +5,10 @@
  *     hands, buttons -> state -> one draw per animation frame
  */
 import { Board } from "./board.mjs";
-import { Courier } from "./courier.mjs";
 import { Film } from "./film.mjs";
-import { nearer, reached, turned } from "./orbit.mjs";
 import { Pictures } from "./pictures.mjs";
+import { Steering } from "./steering.mjs";
 import { limited, panned, WHOLE, zoomedAt } from "./view.mjs";
-/** @import { Orbit } from "./orbit.mjs" */
 /** @import { Mode, PanesData } from "./types.d.ts" */
 /** @import { Point, View } from "./view.mjs" */
 
@@ -40,12 +38,9 @@ export class App {
   #coming = null;
   /** @type {(orbit: unknown) => void} */
   #send = () => undefined;
-  /** @type {Courier | null} */
-  #courier = null;
-  /** @type {Orbit | null} */
-  #goal = null;
+  /** @type {Steering | null} */
+  #steering = null;
   #held = false;
-  #turns = true;
   /** @type {View} */
   #view = WHOLE;
   /** @type {Mode} */
@@ -74,7 +69,7 @@ export class App {
       mode: (mode) => this.#set(() => this.#setMode(mode)),
       pick: (side, pane) => this.#set(() => this.#pick(side, pane)),
       split: (split) => this.#set(() => (this.#split = split)),
-      turn: () => this.#set(() => (this.#turns = !this.#turns)),
+      turn: () => this.#set(() => this.#steering && (this.#steering.turns = !this.#steering.turns)),
       alternate: () => this.#set(() => (this.#alternates = !this.#alternates)),
       play: () => this.#set(() => (this.#film.playing = !this.#film.playing)),
       seek: (frame) => this.#set(() => this.#film.seek(frame)),
@@ -110,8 +105,7 @@ export class App {
     if (this.#coming !== data || this.#over.signal.aborted) return;
     this.#show(data);
     this.#pictures.keep(files([data]));
-    if (data.steer !== null) this.#courier?.answered(data.steer.answers, performance.now());
-    if (this.#courier?.behind !== true && !this.#held) this.#goal = data.steer;
+    if (data.steer !== null) this.#steering?.answered(data.steer, data.reach, this.#held);
     this.#redraw();
   }
 
@@ -121,14 +115,8 @@ export class App {
     this.#film.replace(Math.max(...data.panes.map(({ frames }) => frames.length)), data.fps);
     this.#pair = pairWithin(this.#pair, data.panes.length);
     if (data.panes.length < 2) this.#mode = "panes";
-    if (data.steer === null) this.#courier = this.#goal = null;
-    else {
-      this.#goal ??= data.steer;
-      this.#courier ??= new Courier(
-        (orbit, serial) => this.#send({ ...orbit, serial }),
-        data.steer.answers,
-      );
-    }
+    if (data.steer === null) this.#steering = null;
+    else this.#steering ??= new Steering(data.steer, data.reach, (orbit) => this.#send(orbit));
     this.#redraw();
   }
 
@@ -167,9 +155,8 @@ export class App {
 
   /** @param {number} factor @param {Point | null} at @param {boolean} plain */
   #zoom(factor, at, plain) {
-    if (plain && this.#steers) {
-      const reach = /** @type {PanesData} */ (this.#data).reach;
-      this.#steer(nearer(/** @type {Orbit} */ (this.#goal), factor, reach));
+    if (plain && this.#steering?.turns) {
+      this.#set(() => this.#steering?.approach(factor));
       return true;
     }
     const before = this.#view;
@@ -182,23 +169,12 @@ export class App {
   /** @param {number} dx @param {number} dy @param {boolean} moves */
   #drag(dx, dy, moves) {
     const [picture, frame] = [this.#board.picture, this.#board.frame];
-    if (moves || !this.#steers) {
-      return this.#set(() => (this.#view = panned(this.#view, dx, dy, picture, frame)));
-    }
-    const height = Math.max(frame.height, 1);
-    const reach = /** @type {PanesData} */ (this.#data).reach;
-    this.#steer(turned(/** @type {Orbit} */ (this.#goal), dx / height, dy / height, reach));
-  }
-
-  get #steers() {
-    return this.#courier !== null && this.#turns && this.#goal !== null;
-  }
-
-  /** @param {Orbit} orbit */
-  #steer(orbit) {
-    this.#goal = reached(orbit, /** @type {PanesData} */ (this.#data).reach);
-    this.#courier?.ask(this.#goal, performance.now());
-    this.#redraw();
+    this.#set(() => {
+      if (!moves && this.#steering?.turns) {
+        const height = Math.max(frame.height, 1);
+        this.#steering.turn(dx / height, dy / height);
+      } else this.#view = panned(this.#view, dx, dy, picture, frame);
+    });
   }
 
   /** @param {KeyboardEvent} event */
@@ -214,7 +190,7 @@ export class App {
       this.#set(() => (this.#alternates = !this.#alternates));
     } else if ((key === "," || key === ".") && film.count > 1) {
       this.#set(() => film.step(key === "," ? -1 : 1));
-    } else if (this.#steers && !shiftKey && (key === "PageUp" || key === "PageDown")) {
+    } else if (this.#steering?.turns && !shiftKey && (key === "PageUp" || key === "PageDown")) {
       this.#zoom(key === "PageUp" ? 1.1 : 1 / 1.1, null, true);
     } else return false;
     return true;
@@ -280,12 +256,12 @@ export class App {
       split: this.#split,
       side: this.#side,
       view: this.#view,
-      cross: this.#held && this.#steers ? null : this.#cross,
+      cross: this.#held && this.#steering?.turns ? null : this.#cross,
       pictures: this.#pictures,
       film: this.#film,
-      turns: this.#courier === null ? null : this.#turns,
+      turns: this.#steering?.turns ?? null,
       alternates: this.#alternates,
-      busy: this.#courier?.behind === true,
+      busy: this.#steering?.behind === true,
     });
   }
 }
