@@ -3,7 +3,7 @@
  *
  *     seconds -> time -> camera (path_spline.ts)
  */
-import { distance, isWhole, orbitOf, unwoundOnto } from "./camera";
+import { distance, orbitOf, unwoundOnto } from "./camera";
 import type { Limits } from "./framing";
 import { limited } from "./limits";
 import type { CameraPose } from "./manifest";
@@ -79,10 +79,8 @@ export class Film {
 
 /** Whether the student has never learnt what `pose` sees; its roll is not looked at. */
 export function isOutside(pose: CameraPose, limits: Limits): boolean {
-  const { envelope } = limits;
   const asked = orbitOf(pose, limits);
-  const azimuth = isWhole(envelope) ? asked.azimuth : unwoundOnto(asked.azimuth, envelope);
-  const orbit = { ...asked, azimuth };
+  const orbit = { ...asked, azimuth: unwoundOnto(asked.azimuth, limits.envelope) };
   return distance(orbit, limited(orbit, limits)) > TOLERANCE;
 }
 
