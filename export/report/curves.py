@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MEASURES = {
     "test_psnr": "PSNR of a few held-out views against photographs",
     "test_psnr_teacher": "PSNR of a few held-out views against the teacher",
+    "val_psnr": "PSNR of the views that choose the weights, against photographs",
     "psnr": "PSNR of what was trained on",
     "loss": "Loss",
 }

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Literal
 
 from teacher.errors import UserError
 from teacher.presets import PRESETS, DataConfig, TrainConfig
@@ -12,6 +13,7 @@ from teacher.selection import Keep
 from teacher.subset import EVERYTHING, Choice, count_of, read_amount
 
 Presets = Mapping[str, tuple[str, TrainConfig]]
+Background = Literal["white", "black"]
 Corners = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
@@ -98,8 +100,15 @@ class Settings:
     """How often a training measures itself on held-out views; the best weights are chosen of so many."""
     judges: int = 8
     """Held-out views it measures itself on, at most."""
-    background: str = "white"
+    background: Background = "white"
     """What transparent pixels are put over."""
+
+    def check(self) -> None:
+        """Raise UserError for what needs no look at the data to be wrong."""
+        for name, value in (("measurements", self.measurements), ("judges", self.judges)):
+            if value < 1:
+                expected = "a whole number from 1"
+                raise UserError(f"--{name}", str(value), expected, "leave it out")
 
     def all_frames(self) -> DataConfig:
         """The data of a cell that uses all training pictures."""

@@ -53,6 +53,7 @@ class Sweep:
         """
         _refuse_company()
         self.grid.check(self.known)
+        self.settings.check()
         self.machine.prepare()
         train = self.settings.all_frames().load().splits["train"]
         cells = self.grid.cells(len(train), self.known)

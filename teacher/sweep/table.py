@@ -92,7 +92,7 @@ def markdown(rows: Sequence[Row], keep: str) -> str:
 def _head(groups: Sequence[Group], keep: str) -> str:
     row = groups[0].rows[0]
     rows = [row for group in groups for row in group.rows]
-    devices = sorted({f"{row['device']}, {row['threads']} threads" for row in rows})
+    devices = sorted({f"{row['device']} (torch threads: {row['threads']})" for row in rows})
     kept = "weights of the last step"
     if keep == "best":
         kept = "the best weights, chosen by views that are not among these"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from teacher.config import from_plain, to_plain
+from teacher.config import from_plain, to_plain, with_defaults
 from teacher.errors import UserError
 from teacher.presets import PRESETS, DataConfig, TrainConfig
 
@@ -24,10 +24,24 @@ def test_paths_and_optional_tuples_round_trip() -> None:
 
 
 def test_unknown_and_missing_keys_are_named() -> None:
+    """A key that has no default must be there; one that is misspelt is not taken for an older file's."""
     plain = to_plain(DataConfig(data=Path("a")))
     plain["downscal"] = plain.pop("downscale")
     with pytest.raises(UserError, match="downscal'"):
         from_plain(DataConfig, plain, "config.json")
+    with pytest.raises(UserError, match=r"keys \['downscale'\]"):
+        from_plain(DataConfig, {"type": "DataConfig", "downscale": 2}, "config.json")
+
+
+def test_a_file_older_than_a_field_means_its_default() -> None:
+    """In whatever depth; what it does say stays."""
+    plain = to_plain(PRESETS["demo"][1])
+    del plain["keep"], plain["field"]["mixed"]
+    plain["steps"] = 7
+    read = from_plain(TrainConfig, plain)
+    assert read == dataclasses.replace(PRESETS["demo"][1], steps=7)
+    assert with_defaults(TrainConfig, plain) == to_plain(read)
+    assert DataConfig(Path("a")) == from_plain(DataConfig, {"type": "DataConfig", "data": "a"})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A grid is trained once whatever happens in between, and its table is what numpy says of its cells."""
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -270,6 +271,20 @@ def test_a_failed_cell_has_its_reason_and_the_others_go_on(
     assert trained[1:] == ["again"]  # what had succeeded is left alone
 
 
+def test_a_full_disk_ends_the_sweep(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other cells would fail alike; no cell is blamed for it."""
+
+    def train(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/runs/x")
+
+    monkeypatch.setattr(cells_module, "train", train)
+    assert _run(_arguments(data, tmp_path), monkeypatch) == 2
+    assert "a full disk" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*/row.json"))
+
+
 def test_more_pictures_than_there_are_is_the_cell_s_failure(data: Path, tmp_path: Path) -> None:
     settings = Settings(data, aabb=BOX)
     failed = Sweep(settings, Grid(("tiny",), (0,), (5,), ("7",)), tmp_path, known=_known()).run()
@@ -344,6 +359,13 @@ def test_a_wrong_grid_is_refused_before_anything_is_read(
     with pytest.raises(UserError, match=said):
         Sweep(Settings(tmp_path / "nowhere"), grid, tmp_path / "out").run()
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["measurements", "judges"])
+def test_nothing_measured_is_refused(name: str, tmp_path: Path) -> None:
+    settings = replace(Settings(tmp_path / "nowhere"), **{name: 0})
+    with pytest.raises(UserError, match=f"--{name}"):
+        Sweep(settings, Grid(("demo",)), tmp_path / "out").run()
 
 
 def test_several_processes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ def test_a_table_by_hand() -> None:
     rows = [_row(3, 0, 20.0), _row(3, 1, 22.0, last_psnr=20.5), _row(5, 0, 25.0)]
     head, _, table = markdown(rows, "best").partition("\n\n")
     assert "10 views of the test split at 128×96 on white" in head
-    assert "chosen by views that are not among these" in head and "2 threads" in head
+    assert "chosen by views that are not among these" in head and "cpu (torch threads: 2)" in head
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
     assert cells[0] == [
         *("preset", "frames", "steps", "n", "PSNR", "SSIM", "FLIP", "kept − last, dB", "best step"),
