@@ -3,8 +3,7 @@
     features: pictures --SIFT--> database      matches: database --pairs, RANSAC--> database
     cameras:  database --incremental mapping--> models/0, 1, ... (largest first), "+" on stdout for each picture
 
-A process of its own, because C++ that fails there takes only that process with it, Ctrl-C ends it at once, and the
-parent may look at the database for progress: SQLite's locks do not hold between its two copies in one process.
+A process of its own, because C++ that fails there takes only that process with it, and Ctrl-C ends it at once.
 Imports nothing heavy. Everything random is seeded.
 """
 
@@ -24,6 +23,8 @@ Stage = Literal["features", "matches", "cameras"]
 
 FEATURES = 4096
 """Details kept of a picture, the largest first; matching costs their square, and half as many find the same cameras."""
+BLOCK = 20
+"""Pairs compared between two signs of progress."""
 PARAMETERS = {
     "SIMPLE_PINHOLE": ("f", "cx", "cy"),
     "SIMPLE_RADIAL": ("f", "cx", "cy", "k1"),
@@ -125,7 +126,7 @@ def matches(job: Job, colmap: Any) -> None:
     listing = job.folder / "pairs.txt"
     listing.write_text("\n".join(f"{a} {b}" for a, b in job.pairs))
     matching, pairing = colmap.FeatureMatchingOptions(), colmap.ImportedPairingOptions()
-    matching.num_threads, pairing.match_list_path, pairing.block_size = cores(), listing, 100
+    matching.num_threads, pairing.match_list_path, pairing.block_size = cores(), listing, BLOCK
     verification = colmap.TwoViewGeometryOptions()
     verification.ransac.random_seed = job.settings.random_seed
     colmap.match_image_pairs(
@@ -175,7 +176,7 @@ def main() -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # C++ does not look at Python's handler
     job = Job.load(Path(sys.argv[1]).read_text())
-    pycolmap.logging.minloglevel = 0 if job.verbose else 3
+    pycolmap.logging.minloglevel = 0  # the parent reads progress off it
     pycolmap.logging.logtostderr = True
     pycolmap.set_random_seed(job.settings.random_seed)
     {"features": features, "matches": matches, "cameras": cameras}[job.stage](job, pycolmap)

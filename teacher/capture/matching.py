@@ -1,22 +1,24 @@
 """The parent's side of `colmap.py`: starts a stage, shows its progress, tells what went wrong.
 
-Job --python -m teacher.capture.colmap--> files;   rows of the database, or "+" on its output --> progress bar
+    Job --python -m teacher.capture.colmap--> files;   lines of its output that mark progress --> progress bar
+
+Progress is read off what pycolmap says, never off its database: a reader makes its writer fail.
 """
 
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from teacher.capture.colmap import Job
+from teacher.capture.colmap import BLOCK, Job
 from teacher.errors import UserError
 
-_TABLES = {"features": "keypoints", "matches": "two_view_geometries"}
+_MARKS = {"features": b"Processed file [", "matches": b"Processing block [", "cameras": b"+"}
 _UNITS = {"features": "picture", "matches": "pair", "cameras": "picture"}
 _ROOT = Path(__file__).parents[2]
 
@@ -30,74 +32,60 @@ def run_stage(job: Job) -> None:
     note = job.folder / f"{job.stage}.json"
     note.write_text(job.dump())
     total = len(job.pairs) if job.stage == "matches" else job.pictures
-    command = [sys.executable, "-m", "teacher.capture.colmap", str(note)]
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    log = job.folder / f"{job.stage}.log"
     bar: tqdm[Any] = tqdm(total=total, desc=job.stage, unit=_UNITS[job.stage])
-    with log.open("wb") as errors, bar:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=None if job.verbose else errors,
-            env={**os.environ, "PYTHONPATH": path},
-        )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "teacher.capture.colmap", str(note)],
+        stdin=subprocess.PIPE,  # whose end tells the stage that we are gone
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    with bar, process:
         try:
-            _follow(process, job, bar)
+            said = _follow(process, job, bar)
         except BaseException:
             process.kill()
-            process.communicate()
             raise
     if process.returncode != 0:
-        raise _failed(job, process.returncode, log.read_text(errors="replace"))
+        raise _failed(job, process.returncode, said)
 
 
-def _follow(process: "subprocess.Popen[bytes]", job: Job, bar: "tqdm[Any]") -> None:
-    """Move the bar until the process ends."""
-    told = [0]
+def _follow(process: "subprocess.Popen[bytes]", job: Job, bar: "tqdm[Any]") -> list[str]:
+    """Move the bar until the process ends; the last lines it said."""
+    marks, last = [0], deque[bytes](maxlen=4)
 
     def listen() -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            told[0] += line.startswith(b"+")
+            if _MARKS[job.stage] in line:
+                marks[0] += 1
+            elif not line.startswith(b"I"):  # the log's informations
+                last.append(line)
+            if job.verbose:
+                tqdm.write(line.decode(errors="replace").rstrip(), sys.stderr)
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
-    table = _TABLES.get(job.stage)
-    while True:
-        try:
-            process.wait(0.3)
-        except subprocess.TimeoutExpired:
-            done = told[0] if table is None else rows(job.database, table)
-            bar.update(max(0, min(done, bar.total or 0) - bar.n))
-            continue
-        listener.join()
-        assert process.stdout is not None and process.stdin is not None
-        process.stdout.close()
-        process.stdin.close()
-        if process.returncode == 0:  # mapping that failed to start leaves its bar where it is
-            done = told[0] if table is None else (bar.total or 0)
-            bar.update(max(0, min(done, bar.total or 0) - bar.n))
-        return
+    while process.poll() is None:
+        listener.join(0.3)  # the main thread stays free for Ctrl-C
+        bar.update(max(0, min(_done(job, marks[0]), bar.total or 0) - bar.n))
+    listener.join()
+    everything = job.stage != "cameras" and process.returncode == 0
+    done = (bar.total or 0) if everything else min(_done(job, marks[0]), bar.total or 0)
+    bar.update(max(0, done - bar.n))
+    return [line.decode(errors="replace").strip() for line in last]
 
 
-def rows(database: Path, table: str) -> int:
-    """Rows of a table that another process is writing; 0 while that cannot be told."""
-    try:
-        connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=0)
-        try:
-            return int(connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
-        finally:
-            connection.close()
-    except sqlite3.Error:
-        return 0
+def _done(job: Job, marks: int) -> int:
+    """Pictures or pairs that so many marks stand for; a block of pairs is announced when it begins."""
+    return BLOCK * max(0, marks - 1) if job.stage == "matches" else marks
 
 
-def _failed(job: Job, code: int, said: str) -> UserError:
-    last = " | ".join(said.strip().splitlines()[-3:]) or "nothing"
+def _failed(job: Job, code: int, said: list[str]) -> UserError:
     return UserError(
         f"finding cameras, stage {job.stage!r}",
-        f"pycolmap ended with code {code}; it said: {last[:600]}",
+        f"pycolmap ended with code {code}; it said: {' | '.join(said)[:600] or 'nothing'}",
         "the stage to finish",
         "run the same command again with --verbose; less memory is needed with --sfm-image-size 700",
     )

@@ -3,10 +3,10 @@
     RawScene --point of interest--> "near" frame --box--> "norm" frame: Scene
 
 The box is the first of these that there is: what the user gives; the visual hull, where pictures
-have transparent parts; what the data set asks for; what a reconstruction's sparse points show, and
-the cameras (`teacher.datasets.sparse`); a cube around the point of interest that reaches
+have transparent parts; what the data set asks for; a cube around the point of interest that reaches
 BEYOND_CAMERAS times as far as the cameras are on average and holds every camera, because
-photographs show what lies behind the object too.
+photographs show what lies behind the object too, widened where a reconstruction's sparse points
+show more than that (`teacher.datasets.sparse`).
 
 In the near frame the point of interest is the origin and the mean distance of the cameras is 1.
 Poses are float64 up to there, so that captures with large coordinates (a map's, say) keep their
@@ -27,7 +27,7 @@ from torch import Tensor
 from teacher.cameras import Camera, apply_similarity, point_of_interest
 from teacher.datasets.hull import visual_hull
 from teacher.datasets.raw import RawScene
-from teacher.datasets.sparse import bounds
+from teacher.datasets.sparse import widened
 from teacher.errors import UserError
 from teacher.scene import Frame, Scene
 
@@ -117,10 +117,9 @@ def _hull(frames: Sequence[Frame]) -> Float[Tensor, "2 3"] | None:
 def _around(frames: Sequence[Frame], points: Float[Tensor, "n 3"] | None) -> Float[Tensor, "2 3"]:
     """The near frame's box for photographs; the module's docstring has the rule."""
     positions = torch.stack([frame.camera.position for frame in frames])
-    if points is not None:
-        return bounds(points.float(), positions)
     half = max(BEYOND_CAMERAS, 1.05 * float(positions.abs().max()))
-    return torch.tensor([[-half] * 3, [half] * 3])
+    cube = torch.tensor([[-half] * 3, [half] * 3])
+    return cube if points is None else widened(cube, points.float())
 
 
 def _any_transparent(frames: Sequence[Frame]) -> bool:

@@ -13,7 +13,7 @@ from export.compare.records import ViewRecord
 from export.report.curves import MEASURES
 from export.runs import read_run
 from tests import runs
-from web.panel import charts, report_tab
+from web.panel import charts, metrics_tab, report_tab
 from web.panel.selection import Selection
 from web.panel.tables import markdown, number
 
@@ -92,7 +92,7 @@ def bench(**changes: object) -> bytes:
     return json.dumps(report | changes).encode()
 
 
-def test_what_the_page_measured_joins_the_times(panel, compared: Path):
+def test_what_the_page_measured_joins_the_times_and_the_report(panel, compared: Path, records):
     page = panel(compared)
     page.open("Metrics")
     page.app.file_uploader(key="benches").upload("bench.json", bench(), "application/json")
@@ -102,6 +102,11 @@ def test_what_the_page_measured_joins_the_times(panel, compared: Path):
     last = times.iloc[-1]
     assert last["where"] == "Chromium 150: WebGPU" and last["frames/s"] == 31.5
     assert last["PSNR, dB"] == pytest.approx(61.0)
+    page.open("Report")
+    kept = list(page.app.session_state[metrics_tab.BENCHES].values())
+    selection = Selection((read_run(compared / "tiny"),), "test", "white", compared)
+    assert "Chromium 150" in report_tab.html(selection, records, kept)
+    assert "onnx fp16,WebGPU" in report_tab.table(selection, records, kept)
 
 
 def test_a_damaged_bench_is_told_by_its_field(panel, compared: Path):

@@ -183,8 +183,9 @@ def test_a_failing_stage_says_what_pycolmap_said(tmp_path: Path) -> None:
 def test_a_stage_does_not_outlive_its_parent() -> None:
     """Killed by whatever signal, the parent closes the pipe; a stage that went on would hold the database."""
     code = "import time; from teacher.capture.colmap import end_with_parent as e; e(); print(); time.sleep(60)"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **pipes) as child:
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe) as child:
         assert child.stdout is not None and child.stdin is not None
         child.stdout.readline()
         assert child.poll() is None

@@ -13,6 +13,9 @@ from web.panel import notices, progress, tables
 from web.panel.known import known
 from web.panel.selection import Selection
 
+BENCHES = "bench-reports"
+"""Key of the session's state: measurements by the name of their file."""
+
 
 def show(selection: Selection) -> None:
     """Tables and a chart."""
@@ -218,7 +221,8 @@ def _bench_row(bench: Bench) -> dict[str, Any]:
 
 
 def _benches() -> list[Bench]:
-    """The page's measurements that were dropped here."""
+    """The page's measurements that were dropped here, in this visit; the report has them too."""
+    kept: dict[str, Bench] = st.session_state.setdefault(BENCHES, {})
     with st.expander("Add what the page measured (its ?bench JSON)", icon=":material/speed:"):
         files = st.file_uploader(
             "Bench reports",
@@ -227,10 +231,11 @@ def _benches() -> list[Bench]:
             key="benches",
             label_visibility="collapsed",
         )
-    found = []
+        if kept:
+            st.button("Forget them", key="forget-benches", on_click=kept.clear)
     for file in files:
         try:
-            found.append(read_bench(file.getvalue(), file.name))
+            kept[file.name] = read_bench(file.getvalue(), file.name)
         except UserError as error:
             notices.show_problem(error)
-    return found
+    return list(kept.values())

@@ -41,7 +41,7 @@ def _worth_drawing(job: Job, state: str, done: int) -> bool:
 
 def _text(job: Job) -> str:
     if job.state == "waiting" or job.total == 0:
-        return f"{notices.plain(job.run.name)}: opening models"
+        return f"{notices.plain(job.run.name)}: looking for what has changed"
     return f"{notices.plain(job.run.name)}: {job.done} of {job.total} views compared"
 
 

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from export.compare.records import ViewRecord
+from export.report.benches import Bench
 from export.report.csv import csv_text, rows
 from web.panel import progress, viewer_page
 from web.panel.known import known
+from web.panel.metrics_tab import BENCHES
 from web.panel.selection import Selection
 from web.panel.work import MODELS
 
@@ -35,12 +37,13 @@ def _offer(selection: Selection, records: Sequence[ViewRecord]) -> None:
         f"{len(records)} compared views as one HTML file that needs no server and nothing from the internet, "
         "and as a CSV table with a row for each view and model."
     )
+    benches = list(st.session_state.get(BENCHES, {}).values())
     name = "-".join(run.name.replace("/", "-") for run in selection.runs)
     with st.container(horizontal=True):
         # What is written is made when somebody wants it: pictures for the page take seconds.
         st.download_button(
             "Download HTML",
-            lambda: html(selection, records),
+            lambda: html(selection, records, benches),
             f"{name}.html",
             "text/html",
             key="html",
@@ -50,7 +53,7 @@ def _offer(selection: Selection, records: Sequence[ViewRecord]) -> None:
         )
         st.download_button(
             "Download CSV",
-            lambda: table(selection, records),
+            lambda: table(selection, records, benches),
             f"{name}.csv",
             "text/csv",
             key="csv",
@@ -60,7 +63,7 @@ def _offer(selection: Selection, records: Sequence[ViewRecord]) -> None:
     st.caption("The same without the panel: `python -m export report RUN… --output report.html`.")
 
 
-def html(selection: Selection, records: Sequence[ViewRecord]) -> str:
+def html(selection: Selection, records: Sequence[ViewRecord], benches: Sequence[Bench] = ()) -> str:
     """The report's page."""
     from export.report.page import report_html
 
@@ -68,9 +71,11 @@ def html(selection: Selection, records: Sequence[ViewRecord]) -> str:
     problems = [
         (name, lack) for name, models in opened if models is not None for lack in models.problems
     ]
-    return report_html(selection.runs, records, problems=problems)
+    return report_html(selection.runs, records, benches, problems)
 
 
-def table(selection: Selection, records: Sequence[ViewRecord]) -> str:
+def table(
+    selection: Selection, records: Sequence[ViewRecord], benches: Sequence[Bench] = ()
+) -> str:
     """The CSV table."""
-    return csv_text(rows(selection.runs, records))
+    return csv_text(rows(selection.runs, records, benches))

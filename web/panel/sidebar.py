@@ -15,11 +15,13 @@ _LISTED_SECONDS = 3.0
 
 def choose(root: Path) -> Selection | None:
     """Draw the column; None where there is nothing to look at, and then the page says why."""
+    runs = _listed(str(root))
     with st.sidebar:
         st.title("Pocketfield", anchor=False)
-        runs = _listed(str(root))
-        if not runs:
-            return _nothing(root)
+    if not runs:
+        _nothing(root)
+        return None
+    with st.sidebar:
         chosen = _choose_runs(runs)
         left, right = st.columns(2)
         background = left.selectbox("Background", BACKGROUNDS, key="background")
@@ -38,15 +40,13 @@ def _listed(root: str) -> list[Run]:
 
 
 def _nothing(root: Path) -> None:
-    st.caption("No runs yet.")
-    with st._main:
-        st.header("Nothing to look at yet", anchor=False)
-        st.write(
-            "The panel shows what training has left behind. This trains the built-in scene, teacher and student, "
-            "exports it and builds its page; it takes about ten minutes without a GPU:"
-        )
-        notices.show_lacks([no_runs(root)])
-        st.caption(f"Looked in {root.resolve()}. Another place: `make panel RUNS=path/to/runs`.")
+    st.header("Nothing to look at yet", anchor=False)
+    st.write(
+        "The panel shows what training has left behind. This trains the built-in scene, teacher and student, "
+        "exports it and builds its page; it takes about ten minutes without a GPU:"
+    )
+    notices.show_lacks([no_runs(root)])
+    st.caption(f"Looked in {root.resolve()}. Another place: `make panel RUNS=path/to/runs`.")
 
 
 def _choose_runs(runs: list[Run]) -> list[Run]:
