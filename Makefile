@@ -41,7 +41,7 @@ export OMP_WAIT_POLICY ?= passive
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: demo page scene teacher student export web publish serve summary report panel test lint types test-python test-viewer test-browser \
-        test-cuda bench bench-student bench-cuda bench-viewer browser figure clean help
+        test-cuda bench bench-student bench-cuda bench-viewer bench-panel browser figure clean help
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
@@ -199,6 +199,10 @@ bench-student: .venv/.installed-dev
 # What a visitor of the page waits for, and how fast it then draws, on WebAssembly and on software WebGPU.
 bench-viewer: $(RUN)/site/index.html browser
 	node tests/browser/page_figures.mjs $(RUN)/site
+
+# How long the panel keeps somebody waiting: first paint, panes, a turned camera.
+bench-panel: $(RUN)/bundle/manifest.json browser .venv/.installed-panel
+	node tests/browser/panel_figures.mjs $(dir $(RUN))
 
 # BENCH_ARGS="--data path/to/lego --write" for the figures that others publish.
 bench-cuda: .venv/.installed

@@ -76,14 +76,18 @@ compare_run(read_run(write_run(pathlib.Path(sys.argv[1]), Shape(train=8, test=2)
   await promisify(execFile)(PYTHON, ["-c", code, folder], { cwd: ROOT, env: ENV });
 }
 
-/** @param {string} runs */
-async function startPanel(runs) {
+/**
+ * The panel on a folder of runs.
+ * @param {string} runs
+ * @param {NodeJS.ProcessEnv} env
+ */
+export async function startPanel(runs, env = ENV) {
   const port = await freePort();
   const settings = ["--server.port", String(port), "--server.address", "127.0.0.1"];
   const server = spawn(
     PYTHON,
     ["-m", "streamlit", "run", "web/panel/app.py", ...settings, "--", "--runs", runs],
-    { cwd: ROOT, env: ENV, stdio: ["ignore", "pipe", "pipe"] },
+    { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] },
   );
   let said = "";
   for (const stream of [server.stdout, server.stderr]) stream.on("data", (text) => (said += text));
@@ -154,13 +158,13 @@ export class Row {
   }
 
   /** Wait until `holds` of the pictures; what they then are. */
-  async until(holds, what) {
+  async until(holds, what, pause = 150) {
     const until = Date.now() + PATIENCE;
     for (;;) {
       const pictures = await this.pictures();
       if (holds(pictures)) return pictures;
       if (Date.now() > until) throw new Error(`${what}: ${JSON.stringify(pictures)}`);
-      await this.page.waitForTimeout(150);
+      await this.page.waitForTimeout(pause);
     }
   }
 
