@@ -50,21 +50,8 @@ async function visit() {
   const { page, close } = await opened();
   await page.goto(server.origin, { waitUntil: "commit" });
   const now = () => page.evaluate(() => performance.now());
-  await page.waitForFunction(
-    () => {
-      const list = [...document.querySelectorAll(".stBidiComponent")]
-        .map(
-          (host) =>
-            (host.shadowRoot ?? host).querySelector("[role=listbox]") ??
-            host.querySelector("[role=listbox]"),
-        )
-        .find((found) => found !== null);
-      const pictures = [...(list?.querySelectorAll("img") ?? [])];
-      return pictures.length > 0 && pictures.every((picture) => picture.naturalWidth > 0);
-    },
-    undefined,
-    { polling: "raf" },
-  );
+  const views = page.getByRole("listbox", { name: "Views" }).locator("img");
+  while (!(await painted(views))) await page.waitForTimeout(20);
   const thumbnails = await now();
   await (await row(page)).filled(4);
   const panes = await now();
@@ -73,6 +60,14 @@ async function visit() {
   );
   await close();
   return { paint, thumbnails, panes };
+}
+
+/** Whether there are pictures, and all of them have arrived. */
+function painted(pictures) {
+  return pictures.evaluateAll(
+    (/** @type {HTMLImageElement[]} */ found) =>
+      found.length > 0 && found.every(({ naturalWidth }) => naturalWidth > 0),
+  );
 }
 
 /** Milliseconds that a step of the camera takes until all panes show it, in order of size. */
@@ -85,7 +80,7 @@ async function turned() {
   const azimuth = page.getByRole("slider", { name: "Azimuth" });
   for (let step = 0; step < STEPS + 1; step++) {
     const start = performance.now();
-    await azimuth.press("PageUp");
+    await azimuth.press(step % 2 === 0 ? "PageUp" : "PageDown");
     const before = seen;
     seen = await panes.until(
       (now) => now.length === 4 && now.every(({ hash }, k) => hash !== before[k].hash),
