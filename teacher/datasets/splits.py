@@ -2,7 +2,8 @@
 
     {"train": ["images/0001.jpg", ...], "val": [...], "test": [...]}
 
-A name is a picture's path as the data set writes it, or an unambiguous end of that ("0001.jpg", "0001"). The file takes
+A name is a picture's path as the data set writes it, an unambiguous end of that ("0001.jpg", "0001"), or the one word that
+this project makes of it ("images_0001"). The file takes
 the place of the data set's own splits; pictures in none of its lists are left out, which is said.
 """
 
@@ -64,11 +65,11 @@ def _names(value: Any, split: str, file: Path) -> list[str]:
 
 
 def _places(views: list[View]) -> dict[str, set[int]]:
-    """For every end of every picture's path, with and without extension, whose it is."""
+    """For every end of every picture's path, with and without extension, and for its one word, whose it is."""
     places: dict[str, set[int]] = {}
     for i, view in enumerate(views):
         file = PurePosixPath(view.listed).with_name(view.image.name)
-        for written in (str(file), view.listed, without_extension(view.listed)):
+        for written in (str(file), view.listed, without_extension(view.listed), view.name):
             parts = PurePosixPath(written).parts
             for start in range(len(parts)):
                 places.setdefault("/".join(parts[start:]), set()).add(i)
