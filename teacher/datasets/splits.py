@@ -2,9 +2,9 @@
 
     {"train": ["images/0001.jpg", ...], "val": [...], "test": [...]}
 
-A name is a picture's path as the data set writes it, an unambiguous end of that ("0001.jpg", "0001"), or the one word that
-this project makes of it ("images_0001"). The file takes
-the place of the data set's own splits; pictures in none of its lists are left out, which is said.
+A name is a picture's path as the data set writes it, an unambiguous end of that ("0001.jpg", "0001"), or the one
+word that this project makes of it ("images_0001"). The file takes the place of the data set's own splits; pictures in
+none of its lists are left out, which is said.
 """
 
 from pathlib import Path, PurePosixPath
