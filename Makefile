@@ -1,7 +1,7 @@
 # Pocketfield: posed pictures in, a light field on a web page out.
 #
 #   make demo                                   everything, on the built-in scene, then serve the page
-#   make page VIDEO=clip.mp4 (or PHOTOS=folder)  frames, cameras, teacher, student, page; then serves it
+#   make page VIDEO=clip.mp4 (or PHOTOS=folder)  the same from a capture: young, see docs/capture.md
 #   make teacher student export web SCENE=path  the stages one by one, on your own scene
 #   make panel                                  truth, teacher, student and exports side by side
 #   make test                                   lint, types, Python tests, viewer tests, a real browser
@@ -81,7 +81,8 @@ $(VIEWER)/dist/index.html: $(VIEWER)/node_modules/.installed $(VIEWER)/index.htm
 # --- the pipeline ---
 
 # $(call stage,NAME,COMMAND): run a stage and note how long it took, for summary.json.
-stage = start=$$(date +%s); $(2); mkdir -p $(RUN); \
+# `||`, since the shell's -e does not look at what comes before the last &&.
+stage = start=$$(date +%s); $(2) || exit $$?; mkdir -p $(RUN); \
         echo "{\"stage\": \"$(1)\", \"seconds\": $$(($$(date +%s) - start))}" >> $(RUN)/stages.jsonl
 
 $(RUN)/still-life/transforms_train.json: | .venv/.installed
