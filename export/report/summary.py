@@ -58,8 +58,9 @@ class Bucket:
 def number(scores: Scores | None, metric: str) -> float | None:
     """`metric` if it is a finite number."""
     value = None if scores is None else scores.get(metric)
-    good = isinstance(value, int | float) and math.isfinite(value)
-    return float(value) if good else None  # pyright: ignore[reportArgumentType]
+    if isinstance(value, int | float) and math.isfinite(value):
+        return float(value)
+    return None
 
 
 def score(record: ViewRecord, model: str, reference: str, metric: str) -> float | None:

@@ -14,6 +14,7 @@ from web.panel.work import COMPARISONS, MODELS, Opened
 
 if TYPE_CHECKING:
     from export.compare.contenders import Contenders
+    from teacher.cameras import Camera
     from teacher.pseudo.envelope import Envelope
 
 SIZES = (64, 128, 200, 256, 400, 800)
@@ -178,7 +179,7 @@ def _set(orbit: Orbit) -> None:
     st.session_state["radius"] = orbit.radius
 
 
-def shots(usable: dict[str, Opened], chosen: list[Source], camera: object) -> list[Pane]:
+def shots(usable: dict[str, Opened], chosen: list[Source], camera: "Camera") -> list[Pane]:
     """A pane for each model, in the order chosen."""
     from web.panel.rendering import render
 
@@ -187,7 +188,7 @@ def shots(usable: dict[str, Opened], chosen: list[Source], camera: object) -> li
         models = [source.model for source in chosen if source.run == run]
         if models and opened.contenders is not None:
             with opened.lock:
-                seen = render(opened.contenders, models, camera)  # type: ignore[arg-type]
+                seen = render(opened.contenders, models, camera)
             found |= {Source(run, model): shot for model, shot in seen.items()}
     several = len(usable) > 1
     return [

@@ -68,7 +68,7 @@ def cameras_of(
 
     if isinstance(path, Path):
         cameras, fps = read_path(path)
-        return [sized(camera, side, camera.T_world_camera) for camera in cameras], fps
+        return [sized(camera, side) for camera in cameras], fps
     cameras = PATHS[path](contenders.envelope, sized(contenders.like, side), frames)
     return cameras, None
 

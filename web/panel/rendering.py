@@ -6,7 +6,6 @@
 Pictures are straight-alpha PNG files in memory, as the panes take them.
 """
 
-import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,13 +17,13 @@ from jaxtyping import UInt8
 
 from export.compare.contenders import Contenders
 from export.compare.views import compare_view
-from teacher.cameras import Camera, look_at
+from teacher.cameras import Camera
 from teacher.images import straight_alpha, to_bytes, write_mp4
+from teacher.paths.shapes import angles, direction, looking
 from teacher.pseudo.envelope import Envelope
 from web.panel.panes import Orbit
 from web.panel.pictures import to_png
 
-_DEPTH_UNIT = 1e-4  # as in RUN/compare: norm units for one step of a 16-bit PNG
 _FILM_HEIGHT = 360
 """Smaller films are enlarged by a whole number: H.264 halves the resolution of colour."""
 
@@ -34,8 +33,6 @@ class Shot:
     """What one model makes of one camera."""
 
     rgba: UInt8[np.ndarray, "height width 4"]
-    depth: np.ndarray
-    """[height, width] 16-bit, 1e-4 norm units, 0 where nothing was hit."""
     milliseconds: float
 
     @property
@@ -47,34 +44,21 @@ class Shot:
 def starting_orbit(contenders: Contenders) -> Orbit:
     """Where the free camera begins: the run's flattering view."""
     offset = contenders.like.position.double() - torch.tensor(contenders.envelope.pivot).double()
-    x, y, z = offset.tolist()
-    return Orbit(math.atan2(y, x), math.atan2(z, math.hypot(x, y)), math.hypot(x, y, z))
+    return Orbit(*angles(offset), float(offset.norm()))
 
 
 def orbit_camera(orbit: Orbit, contenders: Contenders, side: int) -> Camera:
     """The camera of `orbit`, looking at the pivot; its larger side has `side` pixels."""
     pivot = torch.tensor(contenders.envelope.pivot)
-    level = math.cos(orbit.elevation)
-    direction = (
-        level * math.cos(orbit.azimuth),
-        level * math.sin(orbit.azimuth),
-        math.sin(orbit.elevation),
-    )
-    pose = look_at(pivot + orbit.radius * torch.tensor(direction), pivot)
-    return sized(contenders.like, side, pose)
+    position = pivot + orbit.radius * direction(orbit.azimuth, orbit.elevation)
+    return looking(sized(contenders.like, side), position, pivot)
 
 
-def sized(like: Camera, side: int, pose: torch.Tensor | None = None) -> Camera:
-    """`like` (at `pose`, if that is given) with `side` pixels along its larger side."""
-    scale = side / max(like.width, like.height)
-    camera = like.undistorted().resized(
-        max(1, round(scale * like.width)), max(1, round(scale * like.height))
-    )
-    if pose is None:
-        return camera
-    return Camera(
-        pose.float(), camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height
-    )
+def sized(camera: Camera, side: int) -> Camera:
+    """`camera` without its lens, with `side` pixels along its larger side."""
+    scale = side / max(camera.width, camera.height)
+    width, height = (max(1, round(scale * length)) for length in (camera.width, camera.height))
+    return camera.undistorted().resized(width, height)
 
 
 def is_outside(envelope: Envelope, camera: Camera) -> bool:
@@ -88,11 +72,7 @@ def render(contenders: Contenders, models: Sequence[str], camera: Camera) -> dic
     chosen = {model: contenders.renderers[model] for model in models}
     seen = compare_view(replace(contenders, renderers=chosen), camera, scores=False)
     return {
-        model: Shot(
-            to_bytes(straight_alpha(view.rgba.cpu())),
-            (view.depth.cpu() / _DEPTH_UNIT + 0.5).clamp(0, 65535).numpy().astype(np.uint16),
-            seen.milliseconds[model],
-        )
+        model: Shot(to_bytes(straight_alpha(view.rgba.cpu())), seen.milliseconds[model])
         for model, view in seen.views.items()
     }
 
