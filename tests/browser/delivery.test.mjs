@@ -146,6 +146,17 @@ describe("a page that is built anew", () => {
     await drawsAsTorch(page);
     await page.close();
   });
+
+  it("does not bring back, empty, what was forgotten", async () => {
+    const page = await visitor.browser.openReady("?ui=off");
+    const third = shellsIn(await kept(page)).find((name) => name.includes("third"));
+    await page.evaluate(async (name) => {
+      await caches.delete(name);
+      await fetch("icon.svg").catch(() => "no network either");
+    }, third);
+    assert.ok(!shellsIn(await kept(page)).includes(third));
+    await page.close();
+  });
 });
 
 describe("a host that sends .gz files as gzip-encoded", () => {

@@ -114,7 +114,8 @@ async function bypasses(clientId: string): Promise<boolean> {
 
 async function inShell(url: string): Promise<Response | undefined> {
   for (const name of [current, ...(await shells()).reverse()]) {
-    const found = await (await caches.open(name)).match(url);
+    // Not `caches.open`: that would bring back, empty, what a newer build has just forgotten.
+    const found = await caches.match(url, { cacheName: name });
     if (found !== undefined) return found;
   }
   return undefined;
