@@ -24,6 +24,7 @@ from student.execution import executed
 from student.lessons import Lesson, crop, random_corners, shrink
 from student.losses import Losses, distillation_loss
 from student.models.base import LightField
+from student.models.hashed import with_rounded_tables
 from student.optimiser import StudentOptimiser
 from student.photographs import Photographs
 from student.presets import TrainConfig
@@ -185,8 +186,9 @@ class Distiller:
         return model.eval()
 
     def weights(self) -> dict[str, Tensor]:
-        """What is saved: the weights that photographs chose, or else the averaged ones."""
-        return self.optimiser.averaged() if self.best is None else self.best.weights
+        """What is saved: the weights that photographs chose, or else the averaged ones; as shipped."""
+        chosen = self.optimiser.averaged() if self.best is None else self.best.weights
+        return with_rounded_tables(self.model, chosen)
 
     def judge(self, photographs: Photographs) -> float:
         """PSNR of the averaged weights on what `photographs` hold back; keeps the best so far."""

@@ -22,13 +22,13 @@ from export.graph import pose_tensors
 from export.half import with_rounding
 from export.manifest import CameraPose, Precision
 from export.split.encode import arranged, encoding
-from export.split.grids import rounded
 from export.split.network import ray_networks
 from export.split.protocol import Splittable
 from export.split.shade import shading
 from export.split.stages import Part, Slots, Stage
 from export.verify import Agreement, hold_to_torch, session
 from student.models.base import LightField, LightFieldOutput, grid_rays
+from student.models.hashed import rounded
 
 _ALIGNMENT = 256
 """Of a part within the tables' file: WebGPU's largest minStorageBufferOffsetAlignment."""

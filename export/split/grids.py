@@ -12,12 +12,9 @@ Letters: F = features of a row, 1, 2 or 4.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from export.half import LARGEST
 from export.split.stages import Part, number
-from student.models.hashed import HashFeatures
+from student.models.hashed import HashFeatures, rounded
 from teacher.ops.hash_encode import Level
 from teacher.ops.hash_encode.reference import PRIMES
 
@@ -52,11 +49,6 @@ def padded_features(features: HashFeatures) -> int:
     count = features.grid.features
     assert count <= 4, f"{count} features of a row; a vec4f holds 4"
     return 2 if count <= 2 else 4
-
-
-def rounded(table: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Features as the tables hold them; one beyond the largest half is clipped."""
-    return table.detach().clamp(-LARGEST, LARGEST).half().float()
 
 
 def table(features: HashFeatures) -> Part:

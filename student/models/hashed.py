@@ -3,7 +3,8 @@
 The teacher's encoding (Müller et al. 2022, section 3) by the teacher's kernels, read once per pixel
 instead of dozens of times. The points that a student asks about fill a thin shell of space, so few
 of them meet in one row of a table: at equal size it tells them apart better than three planes do,
-which every point that shares two coordinates must share (docs/student.md).
+which every point that shares two coordinates must share (docs/student.md). Tables train in float32
+and are saved in half precision, as a page gets them.
 
 `HashFeatures` is what trains; `GatheredHash`, its export form, reads the same numbers with integer
 arithmetic and gathers, for ONNX Runtime on a CPU and in WebAssembly. In a browser with WebGPU a
@@ -23,6 +24,7 @@ from teacher.ops.hash_encode import HashGrid, Level, hash_encode
 from teacher.ops.hash_encode.reference import PRIMES
 
 AXES = 3
+_LARGEST = torch.finfo(torch.float16).max
 
 
 class HashFeatures(PointFeatures):
@@ -46,6 +48,21 @@ class HashFeatures(PointFeatures):
     def exported(self) -> "GatheredHash":
         """The same function made of gathers."""
         return GatheredHash(self)
+
+
+def rounded(table: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Features as they are shipped: in half precision, the largest half for what is beyond it."""
+    return table.detach().clamp(-_LARGEST, _LARGEST).half().float()
+
+
+def with_rounded_tables(model: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`weights` of `model` with all tables as they are shipped.
+
+    A first guess of where a ray ends that is a thousandth aside can be another colour, so a student
+    is measured with the tables that a visitor gets.
+    """
+    grids = [name for name, part in model.named_modules() if isinstance(part, HashFeatures)]
+    return weights | {f"{name}.table": rounded(weights[f"{name}.table"]) for name in grids}
 
 
 def _rows(points: Float[Tensor, "batch points 3 height width"]) -> Float[Tensor, "n 3"]:

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
-from student.models.hashed import HashFeatures
+from student.models.hashed import HashFeatures, rounded, with_rounded_tables
 from teacher.ops.hash_encode import HashGrid, reference
 
 DENSE = HashGrid(levels=1, features=4, log2_size=17, base=48, finest=48)
@@ -58,3 +59,16 @@ def test_features_lead_back_to_points() -> None:
     with torch.no_grad():
         change = ((features(points + step) - features(points - step)) * weights).sum() / 2e-4
     assert float(gradient[0, 0, 1, 2, 2]) == pytest.approx(float(change), rel=2e-2, abs=1e-2)
+
+
+def test_what_is_saved_has_the_tables_that_are_shipped() -> None:
+    """All tables, nothing else, and the weights in training stay as they are."""
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), _features(DENSE), _features(HASHED))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    saved = with_rounded_tables(model, model.state_dict())
+    for name, tensor in before.items():
+        expected = tensor.half().float() if name.endswith("table") else tensor
+        assert torch.equal(saved[name], expected)
+        assert torch.equal(model.state_dict()[name], tensor)
+    assert not torch.equal(saved["1.table"], before["1.table"])
+    assert torch.equal(rounded(saved["2.table"]), saved["2.table"])
