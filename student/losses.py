@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -22,6 +23,10 @@ class LossConfig:
     depth: float = 0.03
     """Mean absolute difference of depth in norm units, weighted with the teacher's alpha; of a guess
     and of what it is corrected to, half each.
+    """
+    far: float | None = None
+    """Norm units from which on depth counts by one over itself, see `squeezed`; None: where the
+    teacher has no bounds, the side of the box, else nowhere.
     """
 
 
@@ -55,9 +60,18 @@ def distillation_loss(
         output.rgba[:, 3:].clamp(_LOGIT_LIMIT, 1 - _LOGIT_LIMIT), alpha, reduction="none"
     )
     guesses = [output.depth] if output.guess is None else [output.depth, output.guess]
-    distance = sum((guess - lesson.depth).abs() for guess in guesses) / len(guesses) * alpha
+    expected = squeezed(lesson.depth, config.far)
+    distances = [(squeezed(guess, config.far) - expected).abs() for guess in guesses]
+    distance = sum(distances) / len(guesses) * alpha
     shape = kept * lesson.shape * (config.alpha * opacity + config.depth * distance)
     return Losses(mse + shape.mean(pixels), mse)
+
+
+def squeezed(depth: Float[Tensor, "*shape"], far: float | None) -> Float[Tensor, "*shape"]:
+    """Depth as it is up to `far`, then in ever smaller steps towards 2 `far`: that of the sky, whatever it is."""
+    if far is None:
+        return depth
+    return torch.where(depth <= far, depth, far * (2 - far / depth.clamp_min(far)))
 
 
 def over(

@@ -11,12 +11,14 @@ from student.execution import ExecutionConfig
 from student.losses import LossConfig
 from student.models.light_slab import LightSlabConfig
 from student.models.mobile_r2l import MobileR2LConfig
+from student.models.space import BEYOND
 from student.models.surface_guided import SurfaceGuidedConfig
 from student.optimiser import OptimiserConfig
 from student.photographs import PhotographsConfig
 from student.replay import ReplayConfig
 from teacher.ops.hash_encode import HashGrid
 from teacher.pseudo.sampler import CameraSampler
+from teacher.pseudo.source import Source
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,16 @@ class TrainConfig:
         if self.steps is not None:
             return step / self.steps
         return seconds / (60 * self.minutes - kept_back)
+
+
+def settled(config: TrainConfig, source: Source) -> TrainConfig:
+    """`config` with what it leaves to the source: how far out the student and its depth reach."""
+    model, loss = config.model, config.loss
+    if isinstance(model, SurfaceGuidedConfig) and model.beyond is None:
+        model = dataclasses.replace(model, beyond=BEYOND if source.unbounded else 0.0)
+    if loss.far is None and source.unbounded:
+        loss = dataclasses.replace(loss, far=float((source.aabb[1] - source.aabb[0]).max()))
+    return dataclasses.replace(config, model=model, loss=loss)
 
 
 # Swept on the built-in scene and on lego (docs/student.md has the rows).

@@ -31,7 +31,7 @@ from student.checkpoint import SourceDescription, describe_source
 from student.distiller import Distiller, Outcome
 from student.held_out import HeldOut, frames_of, imagined, measure_psnr, photographed, spread
 from student.photographs import Photographs
-from student.presets import TrainConfig
+from student.presets import TrainConfig, settled
 from student.render import StudentRenderer
 from student.schedule import Clock, passed
 from teacher import checkpoint
@@ -77,7 +77,7 @@ def train(
     place = pick_device(device)
     with joined(place) as world:
         source = open_source(source_path)
-        size = picture_size(source, config)
+        config, size = settled(config, source), picture_size(source, config)
         world.wait()  # the others may look for files of an earlier run until here
         if world.first:
             checkpoint.claim_run(output, to_plain({"preset": preset, "train": config}))

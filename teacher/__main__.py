@@ -5,7 +5,7 @@
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -19,6 +19,7 @@ from teacher.machine import Device, Machine
 from teacher.parallel import joined
 from teacher.paths.command import Path as PathVerb
 from teacher.presets import PRESETS, DataConfig, TrainConfig
+from teacher.pseudo.sampler import CameraSampler
 from teacher.subset import EVERYTHING
 from teacher.sweep.grid import Settings
 
@@ -130,13 +131,15 @@ class Views:
     """(k, n): of n machines, this is the k-th and writes every n-th shard; torchrun's processes divide that further."""
     seed: int = 0
     """Seed of the cameras."""
+    cameras: CameraSampler = field(default_factory=CameraSampler)
+    """Which cameras follow the training cameras."""
 
     def run(self) -> None:
         """Render and store."""
         from teacher.pseudo.source import open_source
         from teacher.pseudo.store import report, write_store
 
-        source = open_source(self.source)
+        source = replace(open_source(self.source), sampler=self.cameras)
         size = None if self.size is None else (self.size, self.size)
         with joined() as world:
             write_store(

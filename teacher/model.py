@@ -4,7 +4,7 @@ run folder --Teacher.load--> Teacher --render(camera)--> View
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,8 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from teacher import checkpoint
-from teacher.cameras import Camera, apply_similarity
+from teacher.cameras import Camera
 from teacher.config import from_plain
+from teacher.datasets.normalise import reframed
 from teacher.files import read_json, write_json
 from teacher.machine import Device, pick_device
 from teacher.metrics import psnr
@@ -91,13 +92,7 @@ def _in_frame(scene: Scene, description: SceneDescription) -> Scene:
     T_norm_world = torch.tensor(description.T_norm_world)
     if torch.equal(T_norm_world, scene.T_norm_world):
         return scene
-    T = T_norm_world.double() @ scene.T_norm_world.double().inverse()
-    splits = {
-        split: tuple(replace(f, camera=apply_similarity(T, f.camera)) for f in frames)
-        for split, frames in scene.splits.items()
-    }
-    box = torch.tensor(description.aabb)
-    return replace(scene, splits=splits, T_norm_world=T_norm_world, aabb=box)
+    return reframed(scene, T_norm_world, torch.tensor(description.aabb))
 
 
 def describe_camera(name: str, camera: Camera) -> CameraDescription:
@@ -117,6 +112,11 @@ class Teacher:
     def aabb(self) -> Float[Tensor, "2 3"]:
         """The scene's box in the norm frame."""
         return self.variant.sampler.aabb.cpu()
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether views show what lies beyond that box."""
+        return self.variant.field.unbounded
 
     def render(self, camera: Camera) -> View:
         """The picture of `camera` (norm frame), at its own size and through its own lens."""

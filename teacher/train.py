@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from teacher import checkpoint
 from teacher.config import to_plain
+from teacher.datasets.normalise import around_cameras
 from teacher.files import write_json
 from teacher.interruption import Interruption, interruption
 from teacher.machine import Machine
@@ -76,7 +77,8 @@ def _scene(data: DataConfig, config: TrainConfig, output: Path) -> Scene:
     if config.keep == "best":
         scene = with_judges(scene)
     if not (output / "scene.json").exists():
-        return scene
+        bounded = data.aabb is not None or not config.field.unbounded
+        return scene if bounded else around_cameras(scene)
     return as_described(scene, read_description(output))
 
 

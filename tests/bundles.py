@@ -11,6 +11,7 @@ in both precisions:
 
 import math
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from export.bundle import write_bundle
 from export.proof import Exportable, Measured, prove_student
 from student.models.base import LightField, LightFieldOutput, grid_rays
+from student.models.space import BEYOND
 from student.models.surface_guided import SurfaceGuided, SurfaceGuidedConfig
 from student.presets import PRESETS
 from teacher.cameras import Camera, look_at
@@ -67,10 +69,17 @@ def wavy(config: SurfaceGuidedConfig) -> SurfaceGuided:
     return model
 
 
+WITHOUT_BOUNDS = ("pocket",)
+"""Presets that are drawn as students of a teacher without bounds."""
+
+
 def preset(name: str, size: int = 64) -> Exportable:
     """A student of `student.presets` at its full width with random weights, at `size` x `size` pixels."""
     torch.manual_seed(0)
-    model = PRESETS[name][1].model.build(torch.tensor([[-1.0, -0.9, -0.5], [0.8, 1.0, 0.6]])).eval()
+    config = PRESETS[name][1].model
+    if name in WITHOUT_BOUNDS and isinstance(config, SurfaceGuidedConfig):
+        config = replace(config, beyond=BEYOND)
+    model = config.build(torch.tensor([[-1.0, -0.9, -0.5], [0.8, 1.0, 0.6]])).eval()
     with torch.no_grad():
         for path, parameter in model.named_parameters():
             if "table" in path or "grids" in path:

@@ -18,6 +18,8 @@ class Splittable(Protocol):
     """
 
     aabb: Float[Tensor, "2 3"]
+    beyond: float
+    """Share of rays and grids for what lies beyond the box, see `student.models.space`."""
     upsampling: int
     fractions: Float[Tensor, " points"]
     """Where along each coarse ray the volume is read; 0 = near, 1 = far."""

@@ -1,4 +1,4 @@
-"""Rays and space in WGSL: the same functions as `student.models.base` and `student.models.encoding`.
+"""Rays and space in WGSL: the same functions as `student.models.base` and `student.models.space`.
 
 pixel --ray_through--> Ray --clip--> interval; fraction --distance_at--> distance
 point --place--> coordinates in [-1, 1]^3, in which feature grids are read
@@ -9,6 +9,7 @@ import torch
 from export.split.protocol import Splittable
 from export.split.stages import number, vector
 from student.models.encoding import PARALLEL
+from student.models.space import HORIZON, LEAST
 
 _RAY = """\
 struct Camera {
@@ -61,16 +62,41 @@ fn place(point: vec3f) -> vec3f {
   return clamp((point - CENTRE) / HALF, vec3f(-1.0), vec3f(1.0));
 }"""
 
+# Without bounds: rays go on beyond the box, evenly in one over the distance, and all of space fits the grids.
+_DISTANCE_BEYOND = """\
+// How far along the ray a fraction of its way lies: beyond INSIDE it has left the box.
+fn distance_at(interval: vec2f, fraction: f32) -> f32 {
+  let far = max(interval.y, LEAST);
+  let inside = min(fraction, INSIDE) / INSIDE;
+  let out = max(fraction - INSIDE, 0.0) / (1.0 - INSIDE);
+  return (interval.x + (far - interval.x) * inside) / (1.0 - (1.0 - 1.0 / HORIZON) * out);
+}"""
+
+_PLACE_BEYOND = """\
+// Where in the feature grids a point lies: the box becomes [-INSIDE, INSIDE]^3, what is beyond the rest of [-1, 1]^3.
+fn place(point: vec3f) -> vec3f {
+  let scaled = (point - CENTRE) / HALF;
+  let size = max(max(max(abs(scaled.x), abs(scaled.y)), abs(scaled.z)), 1.0);
+  return scaled / size * (1.0 - (1.0 - INSIDE) / size);
+}"""
+
 
 def space_code(model: Splittable) -> str:
     """`Camera`, `ray_through`, `clip`, `distance_at` and `place` for the student's scene."""
     low, high = model.aabb.cpu()
-    constants = (
+    constants = [
         f"const CENTRE = {vector(0.5 * (high + low))};",
         f"const HALF = {vector(0.5 * (high - low))};",
         f"const PARALLEL = {number(PARALLEL)};",
-    )
-    return "\n\n".join(["\n".join(constants), _RAY, _CLIP, _DISTANCE, _PLACE])
+    ]
+    if not model.beyond:
+        return "\n\n".join(["\n".join(constants), _RAY, _CLIP, _DISTANCE, _PLACE])
+    constants += [
+        f"const INSIDE = {number(1 - model.beyond)};",
+        f"const HORIZON = {number(HORIZON)};",
+        f"const LEAST = {number(LEAST * 0.5 * float((high - low).max()))};",
+    ]
+    return "\n\n".join(["\n".join(constants), _RAY, _CLIP, _DISTANCE_BEYOND, _PLACE_BEYOND])
 
 
 def size_code(name: str, size: tuple[int, int]) -> str:

@@ -25,8 +25,9 @@ from torch import Tensor, nn
 
 from student.models.base import LightField, LightFieldOutput, grid_rays
 from student.models.blocks import LongSkip, ResidualBlock, ShuffleUpsample
-from student.models.encoding import clip_to_box, encode_frequencies, points_between, to_unit_box
+from student.models.encoding import encode_frequencies
 from student.models.hashed import HashFeatures
+from student.models.space import Space
 from teacher.ops.hash_encode import HashGrid
 
 
@@ -64,6 +65,10 @@ class SurfaceGuidedConfig:
     """What the ray network tells the heads about each pixel, beside the guess and alpha."""
     head_width: int = 32
     """Channels of the two heads."""
+    beyond: float | None = None
+    """Share of rays and grids for what lies beyond the scene's box, see `student.models.space`; None: a
+    quarter where the teacher has no bounds, else 0.
+    """
 
     def build(self, aabb: Float[Tensor, "2 3"]) -> "SurfaceGuided":
         """The network, freshly initialised, for a scene within `aabb`."""
@@ -76,7 +81,7 @@ class SurfaceGuided(LightField):
     def __init__(self, config: SurfaceGuidedConfig, aabb: Float[Tensor, "2 3"]) -> None:
         super().__init__(config.upsampling, aabb)
         self.octaves, self.features = config.octaves, config.features
-        self.reach = config.reach
+        self.reach, self.beyond = config.reach, config.beyond or 0.0
         self.fractions: Float[Tensor, " points"]
         self.encoded: Float[Tensor, " encoded"]
         for name, count in (("fractions", config.points), ("encoded", config.encoded_points)):
@@ -112,6 +117,11 @@ class SurfaceGuided(LightField):
         ends = self.predict(self.encode(*coarse))
         return self.shade(ends, *grid_rays(T_norm_camera, intrinsics, size))
 
+    @property
+    def space(self) -> Space:
+        """Where features are read."""
+        return Space(self.aabb, self.beyond)
+
     def at_half_size(self) -> "SurfaceGuided | None":
         """See `LightField.at_half_size`: what the ray network says of four pixels is averaged.
 
@@ -139,9 +149,9 @@ class SurfaceGuided(LightField):
         directions: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, "batch inputs height width"]:
         """What the ray network sees of each coarse ray: features along it, and where it is."""
-        near, far = clip_to_box(origins, directions, self.aabb)
+        near, far = self.space.interval(origins, directions)
         seen, encoded = (
-            to_unit_box(points_between(origins, directions, near, far, fractions), self.aabb)
+            self.space.points(origins, directions, near, far, fractions)
             for fractions in (self.fractions, self.encoded)
         )
         frequencies = encode_frequencies(encoded.flatten(1, 2), self.octaves)
@@ -161,11 +171,11 @@ class SurfaceGuided(LightField):
         directions: Float[Tensor, "batch 3 height width"],
     ) -> LightFieldOutput:
         """The picture, given what `predict` says of each pixel."""
-        near, far = clip_to_box(origins, directions, self.aabb)
+        space = self.space
+        near, far = space.interval(origins, directions)
 
         def point_at(fraction: Tensor) -> Tensor:
-            points = points_between(origins, directions, near, far, fraction)
-            return to_unit_box(points, self.aabb)
+            return space.points(origins, directions, near, far, fraction)
 
         guess = torch.sigmoid(ends[:, :1])
         near_surface = torch.cat([self.shape(point_at(guess)), ends, directions], 1)
@@ -176,7 +186,7 @@ class SurfaceGuided(LightField):
         rgb = torch.sigmoid(self.head(seen)) * alpha
         rgba, depths = (
             torch.cat([rgb, alpha], 1),
-            (near + (far - near) * f for f in (fraction, guess)),
+            (space.distance(near, far, f) for f in (fraction, guess)),
         )
         return LightFieldOutput(rgba, *depths)
 

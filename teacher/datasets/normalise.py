@@ -12,9 +12,9 @@ In the near frame the point of interest is the origin and the mean distance of t
 Poses are float64 up to there, so that captures with large coordinates (a map's, say) keep their
 precision. All similarities are a uniform scale and a translation: +z stays up.
 
-A scene without bounds needs no other frame: what a contracted field keeps as it is is this very cube
-(`teacher.fields.domains.Contracted`), the box around the cameras if the data set asks for none, and
-everything else lies outside. The box stays finite for those who need one, such as the student.
+A teacher without bounds takes a tighter cube, `around_cameras`: what a contracted field keeps as it is is that very
+cube (`teacher.fields.domains.Contracted`), and everything else lies outside. The box stays finite for those who need
+one, such as the student.
 """
 
 from collections.abc import Sequence
@@ -35,6 +35,9 @@ Corners = tuple[tuple[float, float, float], tuple[float, float, float]]
 """Lower and upper corner of a box, in world units."""
 
 BEYOND_CAMERAS = 1.5  # for comparison: the author of instant-ngp's fox chose 1.2 by hand
+SURROUNDINGS = (
+    1.1  # half a side of `around_cameras`, in distances of the camera farthest along an axis
+)
 _ALPHA_PROBES = 8  # pictures opened to see whether the alpha channel is used at all
 _CONTRADICTION = "{}: no point is covered in all pictures, so their alpha says nothing of the box"
 _UPRIGHT = 0.5  # least z of the mean up vector of a world that is plausibly z-up (60 degrees)
@@ -70,6 +73,29 @@ def normalise(raw: RawScene, aabb: Corners | None = None) -> Scene:
         raw.warnings + _not_upright(raw) + _moving(raw) + contradiction,
         raw.T_world_source.float(),
         None if raw.points is None else _moved_points(T_norm_world, raw.points).float(),
+    )
+
+
+def reframed(scene: Scene, T_norm_world: Float[Tensor, "4 4"], aabb: Float[Tensor, "2 3"]) -> Scene:
+    """`scene` in another norm frame, with the box `aabb` in that frame."""
+    T = T_norm_world.double() @ scene.T_norm_world.double().inverse()
+    points = None if scene.points is None else _moved_points(T, scene.points).float()
+    splits = {split: _moved(T, frames) for split, frames in scene.splits.items()}
+    return replace(scene, splits=splits, T_norm_world=T_norm_world, aabb=aabb, points=points)
+
+
+def around_cameras(scene: Scene) -> Scene:
+    """`scene` for a field without bounds: its cube holds the training cameras and what they look at, no more.
+
+    What lies beyond keeps its room in the contracted part; a cube that held it too would leave less for the rest
+    (orbit.mp4 at 240 px, 4000 steps: 26.50 dB instead of 26.24).
+    """
+    cameras = scene.cameras()
+    centre = point_of_interest(cameras).double()
+    offsets = torch.stack([camera.position.double() for camera in cameras]) - centre
+    T = _similarity(1 / (SURROUNDINGS * offsets.abs().max()).clamp_min(1e-9), centre)
+    return reframed(
+        scene, (T @ scene.T_norm_world.double()).float(), torch.tensor([[-1.0] * 3, [1.0] * 3])
     )
 
 

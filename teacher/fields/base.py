@@ -45,6 +45,9 @@ class Field(Protocol):
 class RadianceField(nn.Module, ABC):
     """Base of fields that are trained."""
 
+    unbounded = False
+    """Whether it reaches beyond the scene's box, to infinity."""
+
     @abstractmethod
     def density(self, positions: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """As `Field.density`."""

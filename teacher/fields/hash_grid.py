@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from teacher.encodings.directional import COMPONENTS
 from teacher.fields.base import Query, RadianceField
-from teacher.fields.domains import Cube, Domain
+from teacher.fields.domains import Contracted, Cube, Domain
 from teacher.ops.hash_encode import HashGrid
 from teacher.ops.radiance import FieldWeights, Radiance, point_density, radiance
 from teacher.optimiser import Group
@@ -40,6 +40,11 @@ class HashGridConfig:
     domain: Domain = field(default_factory=Cube)
     """The part of space that the grid covers."""
 
+    @property
+    def unbounded(self) -> bool:
+        """Whether the field reaches beyond the scene's box, to infinity."""
+        return isinstance(self.domain, Contracted)
+
     def build(self, codes: int = 0) -> "HashGridField":
         """The untrained field, for `codes` per-image inputs; draws from torch's global generator."""
         return HashGridField(self, codes)
@@ -51,6 +56,7 @@ class HashGridField(RadianceField):
     def __init__(self, config: HashGridConfig, codes: int = 0) -> None:
         super().__init__()
         self.grid, self.domain, self.mixed = config.grid, config.domain, config.mixed
+        self.unbounded = config.unbounded
         table = torch.empty(config.grid.entries, config.grid.features).uniform_(-1e-4, 1e-4)
         self.table = nn.Parameter(table)
         width, inputs = config.width, FEATURES + COMPONENTS + codes

@@ -3,12 +3,14 @@
     runs/x/teacher (a trained NeRF) | "demo" (the analytic scene) | a folder of shards -> Source
 
 Views are numbered, and view k is a pure function of (source, size, seed, k): the training cameras
-come first, then cameras that its sampler draws. So any machine can render any part of them, and a
-stopped run can go on.
+come first, in an order of which every beginning is spread over all of them (a filmed path is not
+walked from its start: a slow teacher would show the rest of it too late), then cameras that its
+sampler draws. So any machine can render any part of them, and a stopped run can go on.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from jaxtyping import Float
@@ -42,12 +44,14 @@ class Source:
     """Changes when the views would: keeps stored shards of different teachers apart."""
     sampler: CameraSampler = field(default_factory=CameraSampler, kw_only=True)
     """Draws the cameras that follow the training cameras."""
+    unbounded: bool = field(default=False, kw_only=True)
+    """Whether views show what lies beyond that box."""
 
     def camera(self, index: int, size: Size, seed: int) -> Camera:
         """Camera of view `index`: a training camera, or one drawn by the sampler."""
         height, width = size
         if index < len(self.cameras):
-            return self.cameras[index].resized(width, height)
+            return self.cameras[spread_order(len(self.cameras))[index]].resized(width, height)
         like = self.cameras[index % len(self.cameras)].resized(width, height)
         generator = generator_for(seed, index)
         return self.sampler.draw(self.envelope, self.cameras, generator, like)
@@ -59,6 +63,13 @@ class Source:
     def unseen(self, number: int, size: Size) -> View:
         """View `number` of those that no student is shown: from the promised envelope."""
         return self.renderer.render(unseen_camera(self.envelope, self.cameras, number, size))
+
+
+@cache
+def spread_order(count: int) -> tuple[int, ...]:
+    """0 ... count - 1 in an order of which every beginning is spread evenly: by reversed binary digits."""
+    digits = max(1, (count - 1).bit_length())
+    return tuple(sorted(range(count), key=lambda k: int(f"{k:0{digits}b}"[::-1], 2)))
 
 
 def unseen_camera(envelope: Envelope, cameras: Sequence[Camera], number: int, size: Size) -> Camera:
@@ -111,7 +122,8 @@ def _open_teacher(path: str | Path) -> Source | None:
     teacher = Teacher.load(folder)
     cameras = tuple(teacher.scene.split("train"))
     envelope, weights = fit_envelope(cameras), sha256(folder / "model.safetensors")
-    return Source(teacher.scene.name, teacher, envelope, teacher.aabb, cameras, weights[:16])
+    seen = (teacher.scene.name, teacher, envelope, teacher.aabb, cameras, weights[:16])
+    return Source(*seen, unbounded=teacher.unbounded)
 
 
 OPENERS: dict[str, Callable[[str | Path], Source | None]] = {

@@ -39,7 +39,7 @@ from teacher.pseudo.view import PackedView, View
 
 SCHEMA = 1
 """Goes up when the layout changes."""
-_IDENTITY = ("schema", "fingerprint", "seed", "size", "shard_size", "alpha", "sampler")
+_IDENTITY = ("schema", "fingerprint", "seed", "size", "shard_size", "alpha", "sampler", "order")
 _HELD_BACK_ONE_IN, _MOST_HELD_BACK = 20, 20
 _REMEDY = "delete the folder and write it again, or name another one"
 
@@ -222,9 +222,11 @@ def _describe(source: Source, size: Size, shard_size: int, seed: int) -> dict[st
         "shard_size": shard_size,
         "alpha": "premultiplied",
         "sampler": to_plain(source.sampler),
+        "order": "spread",
         "name": source.name,
         "envelope": to_plain(source.envelope),
         "aabb": source.aabb.tolist(),
+        "unbounded": source.unbounded,
         "cameras": [camera_to_json(camera) for camera in source.cameras],
     }
 
@@ -238,6 +240,7 @@ def _stored_source(plain: dict[str, Any], index: ShardIndex) -> StoredSource:
         aabb=torch.tensor(plain["aabb"], dtype=torch.float32),
         cameras=tuple(camera_from_json(camera, (height, width)) for camera in plain["cameras"]),
         fingerprint=plain["fingerprint"],
+        unbounded=plain.get("unbounded", False),
         size=(height, width),
         index=index,
     )
@@ -249,7 +252,8 @@ def _claim(folder: Path, wanted: dict[str, Any]) -> None:
     if not path.exists():
         write_json(path, wanted)
         return
-    found = {"sampler": to_plain(CameraSampler()), **_read_description(folder)}
+    older = {"sampler": to_plain(CameraSampler()), "order": "as given"}
+    found = {**older, **_read_description(folder)}
     wrong = [key for key in _IDENTITY if found.get(key) != wanted[key]]
     if wrong:
         raise UserError(

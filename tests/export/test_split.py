@@ -45,8 +45,9 @@ ODD = SurfaceGuidedConfig(
     colour=HashGrid(levels=3, features=1, log2_size=7, base=3, finest=20),
     features=2,
     head_width=6,
+    beyond=0.3,
 )
-"""Every number odd or no multiple of four."""
+"""Every number odd or no multiple of four; without bounds."""
 
 
 @pytest.fixture(scope="module", params=[WAVES, ODD], ids=["waves", "odd"])

@@ -4,6 +4,7 @@ import math
 import threading
 import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +12,7 @@ from teacher.cameras import Camera, look_at
 from teacher.errors import UserError
 from teacher.pseudo.envelope import fit_envelope
 from teacher.pseudo.pool import PoolState, ViewPool
-from teacher.pseudo.source import Source, open_source
+from teacher.pseudo.source import Source, open_source, spread_order
 from teacher.pseudo.view import PackedView, View
 from teacher.seeds import generator_for
 
@@ -67,16 +68,27 @@ def drawn_positions(pool: ViewPool, n: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_training_cameras_come_first_then_cameras_of_the_envelope(renderer: CountingRenderer):
-    """Views 0 to 6 are the training cameras at the pool's size, later ones are new and inside."""
+    """Views 0 to 6 are the training cameras at the pool's size, spread; later ones are new and inside."""
     pool = pool_of(renderer, capacity=12)
     pool.wait(12)
     source = pool.source
-    for camera, original in zip(renderer.cameras, source.cameras, strict=False):
+    expected = [source.cameras[k] for k in (0, 4, 2, 6, 1, 5, 3)]
+    for camera, original in zip(renderer.cameras, expected, strict=False):
         assert torch.equal(camera.T_world_camera, original.T_world_camera)
         assert (camera.height, camera.width) == SIZE and camera.fractions == original.fractions
     poses = torch.stack([camera.T_world_camera for camera in renderer.cameras])
     assert len(poses.unique(dim=0)) == 12
     assert all(source.envelope.contains(camera) for camera in renderer.cameras[7:])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 87])
+def test_every_beginning_of_the_order_is_spread(count: int):
+    """No gap is longer than two even ones; and everything comes once."""
+    order = spread_order(count)
+    assert sorted(order) == list(range(count))
+    for many in range(1, count + 1):
+        gaps = np.diff([*sorted(order[:many]), count + order[0]])
+        assert gaps.max() <= 2 * -(-count // many)
 
 
 def test_views_are_a_function_of_seed_and_index(renderer: CountingRenderer):
