@@ -286,11 +286,13 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
 def _decode_fields(kind: type, value: Any, where: str) -> Any:
     _require(isinstance(value, dict), where or "the document", value, "an object")
     hints = get_type_hints(kind)
-    for name in hints.keys() - value.keys():
+    needed = {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+    for name in needed - value.keys():
         raise _Mismatch(f"{where}.{name}", "nothing", "a value")
     for name in value.keys() - hints.keys():
         raise _Mismatch(f"{where}.{name}", value[name], "no such field")
-    return kind(**{name: _decode(hints[name], value[name], f"{where}.{name}") for name in hints})
+    given = hints.keys() & value.keys()  # an older bundle lacks what has a default
+    return kind(**{name: _decode(hints[name], value[name], f"{where}.{name}") for name in given})
 
 
 def _decode_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

@@ -76,7 +76,8 @@ def interface(kind: type) -> str:
     lines = [*_jsdoc(inspect.getdoc(kind) or "", ""), f"export interface {kind.__name__} {{"]
     for field in dataclasses.fields(kind):
         lines += _jsdoc(documents.get(field.name, ""), "  ")
-        lines += [f"  readonly {field.name}: {type_name(hints[field.name])};"]
+        optional = "" if field.default is dataclasses.MISSING else "?"  # an older file lacks it
+        lines += [f"  readonly {field.name}{optional}: {type_name(hints[field.name])};"]
     return "\n".join([*lines, "}", ""])
 
 
@@ -88,7 +89,8 @@ def type_name(hint: Any) -> str:
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is tuple and arguments[-1] is Ellipsis:
-        return f"readonly {type_name(arguments[0])}[]"
+        of = type_name(arguments[0])
+        return f"readonly ({of})[]" if of.startswith("readonly") else f"readonly {of}[]"
     if origin is tuple:
         return f"readonly [{', '.join(map(type_name, arguments))}]"
     if origin is dict:

@@ -61,14 +61,10 @@ def _cosine(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def _orbit(envelope: Envelope, like: Camera, turn: float, rise: float, reach: float) -> Camera:
-    azimuth, elevation, radius = (
-        low + fraction * (high - low)
-        for fraction, (low, high) in zip(
-            (turn, rise, reach),
-            (envelope.azimuth, envelope.elevation, envelope.radius),
-            strict=True,
-        )
-    )
+    first, last = envelope.azimuth
+    azimuth = first + turn * (last - first)
+    low, high, near, far = envelope.band(azimuth)
+    elevation, radius = low + rise * (high - low), near + reach * (far - near)
     level = math.cos(elevation)
     side = (level * math.cos(azimuth), level * math.sin(azimuth), math.sin(elevation))
     position = torch.tensor(envelope.pivot) + radius * torch.tensor(side)

@@ -39,8 +39,8 @@ def _camera(e: Envelope, like: Camera, turn: float, rise: float, reach: float) -
     if span < 2 * math.pi - 1e-6:  # an arc is swept there and back
         turn = 1 - abs(2 * turn - 1)
     azimuth = first + turn * span
-    elevation = e.elevation[0] + rise * (e.elevation[1] - e.elevation[0])
-    radius = e.radius[0] + reach * (e.radius[1] - e.radius[0])
+    low, high, near, far = e.band(azimuth)
+    elevation, radius = low + rise * (high - low), near + reach * (far - near)
     pivot = torch.tensor(e.pivot, dtype=torch.float64)
     return looking(like, pivot + radius * direction(azimuth, elevation), pivot)
 

@@ -9,6 +9,10 @@ set.
 A whole orbit is sampled whole: the R2L family drew azimuths from [-178, 178] degrees and so never
 showed its students a wedge of 4 degrees. Partial arcs (photos of one side) and forward-facing
 captures are the same thing with a narrower range.
+
+A path that was filmed fills little of what its elevations and distances span together: then the
+envelope has a track, the band around the path, and both ranges are those of the track where a
+camera stands.
 """
 
 import math
@@ -16,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from teacher.cameras import Camera, look_at, point_of_interest
@@ -31,7 +35,17 @@ STEEPEST = math.radians(89)
 """Elevations stay below this: at the pole, "up" means nothing."""
 WIDEST_SPREAD = 0.5
 """Targets stay within this fraction of the nearest camera's distance: none looks away."""
+TRACK_STEP = math.radians(7.5)
+"""Azimuths of a track are no farther apart."""
+TRACK_WINDOW = math.radians(15)
+"""Cameras within this of an azimuth of the track, and at least three, make the ranges there."""
+TRACK_SHARE = 0.5
+"""A track is kept if it fills less than this share of what it would if cameras were strewn all over the ranges."""
 _TOLERANCE = 1e-4  # relative; float32 poses are exact to about 1e-6
+
+
+Band = tuple[float, float, float, float]
+"""Lowest and highest elevation, nearest and farthest distance."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,27 @@ class Envelope:
     """How far from the pivot the point looked at may lie."""
     focal: tuple[float, float]
     """Smallest and largest focal length, as a fraction of the picture's height."""
+    track: tuple[Band, ...] = ()
+    """Around a filmed path, the ranges of elevation and radius at azimuths evenly from the first to the last (all the
+    way round the last one is left out, being the first); between two they are linear. Empty: the same everywhere.
+    """
+
+    def band(self, azimuth: float) -> Band:
+        """The ranges of elevation and radius at `azimuth`."""
+        if not self.track:
+            return (*self.elevation, *self.radius)
+        (first, last), count = self.azimuth, len(self.track)
+        steps = count if self.whole_orbit else max(1, count - 1)
+        turned = (azimuth - first) % math.tau
+        if not self.whole_orbit and turned > last - first:  # the nearer end
+            turned = (
+                0.0 if turned - (last - first) > (math.tau - (last - first)) / 2 else last - first
+            )
+        place = turned / (last - first) * steps
+        k = min(int(place), steps - 1)
+        before, after = self.track[k % count], self.track[(k + 1) % count]
+        a, b, c, d = (x + (place - k) * (y - x) for x, y in zip(before, after, strict=True))
+        return a, b, c, d
 
     @property
     def whole_orbit(self) -> bool:
@@ -61,14 +96,15 @@ class Envelope:
         pivot = torch.tensor(self.pivot)
         offset = (camera.position - pivot).double()
         radius = float(offset.norm())
-        azimuth = math.atan2(float(offset[1]), float(offset[0])) - self.azimuth[0]
+        around = math.atan2(float(offset[1]), float(offset[0]))
+        azimuth, band = around - self.azimuth[0], self.band(around)
         elevation = math.asin(max(-1.0, min(1.0, float(offset[2]) / radius)))
         slack = _TOLERANCE * radius
         return (
-            _inside(radius, self.radius, slack)
+            _inside(radius, band[2:], slack)
             and (azimuth + _TOLERANCE) % math.tau
             <= self.azimuth[1] - self.azimuth[0] + 2 * _TOLERANCE
-            and _inside(elevation, self.elevation, _TOLERANCE)
+            and _inside(elevation, band[:2], _TOLERANCE)
             and _axis_distance(camera, pivot) <= self.target_spread + slack
             and _inside(camera.fractions[1], self.focal, _TOLERANCE)
         )
@@ -90,14 +126,58 @@ def fit_envelope(cameras: Sequence[Camera]) -> Envelope:
     low, high = _widened_angles(float(elevations.min()), float(elevations.max()))
     past = max(_axis_distance(camera, pivot) for camera in cameras)
     focal = [camera.fractions[1] for camera in cameras]
-    return Envelope(
+    azimuths = torch.atan2(offsets[:, 1], offsets[:, 0])
+    plain = Envelope(
         pivot=(float(pivot[0]), float(pivot[1]), float(pivot[2])),
         radius=_widened(float(radii.min()), float(radii.max())),
-        azimuth=azimuth_range(torch.atan2(offsets[:, 1], offsets[:, 0])),
+        azimuth=azimuth_range(azimuths),
         elevation=(max(low, -STEEPEST), min(high, STEEPEST)),
         target_spread=min(past, WIDEST_SPREAD * float(radii.min())),
         focal=_widened(min(focal), max(focal)),
     )
+    windows = _windows(plain, azimuths)
+    track = _track(windows, elevations, radii)
+    strewn = sum(((len(w) - 1) / (len(w) + 1)) ** 2 for w in windows) / len(windows)
+    return replace(plain, track=track) if _fills(track, plain) < TRACK_SHARE * strewn else plain
+
+
+def _windows(plain: Envelope, azimuths: Float[Tensor, " cameras"]) -> list[Int[Tensor, " _"]]:
+    """The cameras near each azimuth of a track, by number; `n` strewn ones span (n - 1) / (n + 1) of a range."""
+    windows = []
+    for azimuth in _places(plain):
+        away = torch.remainder(azimuths - azimuth + math.pi, math.tau).sub(math.pi).abs()
+        window = max(TRACK_WINDOW, float(away.sort().values[:3][-1]))
+        windows.append((away <= window + _TOLERANCE).nonzero()[:, 0])
+    return windows
+
+
+def _track(
+    windows: list[Int[Tensor, " _"]],
+    elevations: Float[Tensor, " cameras"],
+    radii: Float[Tensor, " cameras"],
+) -> tuple[Band, ...]:
+    """The bands around a path, with margins."""
+    rows = []
+    for near in windows:
+        low, high = _widened_angles(float(elevations[near].min()), float(elevations[near].max()))
+        closest, farthest = _widened(float(radii[near].min()), float(radii[near].max()))
+        rows.append((max(low, -STEEPEST), min(high, STEEPEST), closest, farthest))
+    return tuple(rows)
+
+
+def _places(envelope: Envelope) -> list[float]:
+    """The azimuths of a track: evenly all round, or from one end to the other."""
+    first, last = envelope.azimuth
+    steps = max(1, math.ceil((last - first) / TRACK_STEP))
+    count = steps if envelope.whole_orbit else steps + 1
+    return [first + k * (last - first) / steps for k in range(count)]
+
+
+def _fills(track: tuple[Band, ...], plain: Envelope) -> float:
+    """The share of the ranges' rectangle that the bands fill, on average."""
+    (low, high), (near, far) = plain.elevation, plain.radius
+    whole = (high - low) * (far - near)
+    return sum((b - a) * (d - c) for a, b, c, d in track) / (len(track) * whole)
 
 
 def widened(envelope: Envelope, margin: float) -> Envelope:
@@ -115,15 +195,35 @@ def widened(envelope: Envelope, margin: float) -> Envelope:
     (first, last), (low, high) = envelope.azimuth, envelope.elevation
     excess = max(0.0, last - first + 2 * margin - math.tau) / 2  # of an arc that closes
     near = envelope.radius[0]
+    arc = first - margin + excess, last + margin - excess
     spread = min(envelope.target_spread + margin * near, WIDEST_SPREAD * near * (1 - margin))
     return replace(
         envelope,
         radius=(near * (1 - margin), envelope.radius[1] * (1 + margin)),
-        azimuth=(first - margin + excess, last + margin - excess),
-        elevation=(min(low, max(low - margin, -STEEPEST)), max(high, min(high + margin, STEEPEST))),
+        azimuth=arc,
+        elevation=_steepened(low, high, margin),
         target_spread=max(envelope.target_spread, spread),
         focal=(envelope.focal[0] * (1 - margin), envelope.focal[1] * (1 + margin)),
+        track=_widened_track(envelope, arc, margin),
     )
+
+
+def _steepened(low: float, high: float, margin: float) -> tuple[float, float]:
+    return min(low, max(low - margin, -STEEPEST)), max(high, min(high + margin, STEEPEST))
+
+
+def _widened_track(envelope: Envelope, arc: tuple[float, float], margin: float) -> tuple[Band, ...]:
+    """The track along a longer arc: where bands come to lie apart from those they were, all that were near count."""
+    if not envelope.track:
+        return ()
+    rows = []
+    longer = replace(envelope, azimuth=arc)
+    for azimuth in _places(longer):
+        near = [envelope.band(azimuth + step) for step in (-TRACK_STEP, 0.0, TRACK_STEP)]
+        lows, highs, closest, farthest = zip(*near, strict=True)
+        low, high = _steepened(min(lows), max(highs), margin)
+        rows.append((low, high, min(closest) * (1 - margin), max(farthest) * (1 + margin)))
+    return tuple(rows)
 
 
 def azimuth_range(azimuths: Float[Tensor, " cameras"]) -> tuple[float, float]:
@@ -166,8 +266,7 @@ def sample_cameras(
     """
     u = torch.rand(count, 7, generator=generator, dtype=torch.float64)
     pivot = torch.tensor(envelope.pivot, dtype=torch.float64)
-    radius = _between(envelope.radius, u[:, 0])
-    positions = pivot + radius[:, None] * _directions(envelope, u[:, 1:3])
+    positions = pivot + _offsets(envelope, u[:, 0], u[:, 1:3])
     targets = pivot + envelope.target_spread * _in_ball(u[:, 3:6])
     focal = _between(envelope.focal, u[:, 6]).tolist()
     poses = [look_at(p, t).float() for p, t in zip(positions, targets, strict=True)]
@@ -182,13 +281,17 @@ def seen_through(like: Camera, pose: Float[Tensor, "4 4"], focal: float) -> Came
     )
 
 
-def _directions(envelope: Envelope, u: Float[Tensor, "n 2"]) -> Float[Tensor, "n 3"]:
-    """Unit vectors from the pivot, uniform in area."""
+def _offsets(
+    envelope: Envelope, far: Float[Tensor, " n"], u: Float[Tensor, "n 2"]
+) -> Float[Tensor, "n 3"]:
+    """Positions from the pivot: directions uniform in area within their band, distances even."""
     azimuth = _between(envelope.azimuth, u[:, 0])
-    low, high = envelope.elevation
-    z = _between((math.sin(low), math.sin(high)), u[:, 1])
+    bands = torch.tensor([envelope.band(a) for a in azimuth.tolist()], dtype=torch.float64)
+    low, high, nearest, farthest = bands.unbind(-1)
+    z = _between((low.sin(), high.sin()), u[:, 1])
     level = (1 - z * z).sqrt()
-    return torch.stack([level * azimuth.cos(), level * azimuth.sin(), z], -1)
+    directions = torch.stack([level * azimuth.cos(), level * azimuth.sin(), z], -1)
+    return _between((nearest, farthest), far)[:, None] * directions
 
 
 def _in_ball(u: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
@@ -199,7 +302,9 @@ def _in_ball(u: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
     return u[:, 2:] ** (1 / 3) * sphere
 
 
-def _between(limits: tuple[float, float], u: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+def _between(
+    limits: tuple[float, float] | tuple[Tensor, Tensor], u: Float[Tensor, " n"]
+) -> Float[Tensor, " n"]:
     return limits[0] + (limits[1] - limits[0]) * u
 
 

@@ -37,6 +37,7 @@ def test_writing_gives_the_generated_text(tmp_path: Path) -> None:
         (Literal["a", "b"], '"a" | "b"'),
         (CameraPose, "CameraPose"),
         (tuple[CameraPose, ...], "readonly CameraPose[]"),
+        (tuple[tuple[int, str], ...], "readonly (readonly [number, string])[]"),
     ],
 )
 def test_types_translate(hint: Any, expected: str) -> None:
@@ -49,8 +50,10 @@ def test_every_field_of_every_dataclass_is_there() -> None:
     for kind in (Manifest, ModelFile, Quality, Envelope):
         body = re.search(rf"export interface {kind.__name__} {{\n(.*?)\n}}", text, re.S)
         assert body is not None
-        fields = re.findall(r"^  readonly (\w+):", body[1], re.M)
-        assert fields == [field.name for field in dataclasses.fields(kind)]
+        found = re.findall(r"^  readonly (\w+)(\??):", body[1], re.M)
+        missing = dataclasses.MISSING
+        fields = [(f.name, f.default is not missing) for f in dataclasses.fields(kind)]
+        assert [(name, mark == "?") for name, mark in found] == fields
 
 
 def test_an_interface_comes_after_those_it_uses() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -18,6 +18,7 @@ from teacher.pseudo.envelope import (
     fit_envelope,
     sample_camera,
     sample_cameras,
+    widened,
 )
 
 PIVOT = (0.3, -0.2, 0.1)
@@ -217,3 +218,66 @@ def test_sampling_is_a_function_of_the_generator():
 def test_envelope_is_plain_data():
     """It goes into manifest.json as it is."""
     assert json.loads(json.dumps(asdict(fit_envelope(orbit(whole(7))))))
+
+
+def wave(count: int, arc: float = 2 * math.pi) -> list[Camera]:
+    """A filmed path: up and down twice between 5 and 35 degrees, once out from 2 to 4 and back, hardly aside."""
+    cameras = []
+    for k in range(count):
+        azimuth = arc * k / count - 1.0
+        height = math.radians(20 + 15 * math.sin(2 * azimuth) + (k % 3))
+        cameras.append(camera_at(azimuth, height, 3 + math.cos(azimuth)))
+    return cameras
+
+
+@pytest.mark.parametrize(("arc", "turn"), [(2 * math.pi, 1.5), (2.0, -0.85)])
+def test_a_filmed_path_has_a_track(arc: float, turn: float) -> None:
+    """All its cameras are inside, and what lies far from it at the same azimuth is not."""
+    cameras = wave(60, arc)
+    envelope = fit_envelope(cameras)
+    assert envelope.whole_orbit == (arc > 6) and envelope.track
+    assert all(envelope.contains(camera) for camera in cameras)
+    band, plain = envelope.band(turn), replace(envelope, track=())
+    for elevation, radius in ((envelope.elevation[1], band[2]), (band[0], envelope.radius[1])):
+        beside = camera_at(turn, elevation, radius)
+        assert plain.contains(beside) and not envelope.contains(beside)
+
+
+def test_bands_are_linear_between_azimuths_and_close() -> None:
+    whole = Envelope(
+        PIVOT,
+        radius=(1.0, 9.0),
+        azimuth=(-math.pi, math.pi),
+        elevation=(0.0, 1.0),
+        target_spread=0.0,
+        focal=(1.0, 1.0),
+        track=((0.0, 0.2, 1.0, 2.0), (0.4, 0.6, 3.0, 6.0)),
+    )
+    assert whole.band(-math.pi) == pytest.approx((0.0, 0.2, 1, 2))
+    assert whole.band(-math.pi / 2) == pytest.approx((0.2, 0.4, 2, 4))
+    assert whole.band(0.0) == pytest.approx((0.4, 0.6, 3, 6))
+    assert whole.band(math.pi / 2) == pytest.approx((0.2, 0.4, 2, 4))  # on the way to the first
+    arc = replace(whole, azimuth=(1.0, 2.0))
+    assert arc.band(1.25) == pytest.approx((0.1, 0.3, 1.5, 3))
+    assert arc.band(0.9) == arc.band(1.0) and arc.band(2.3) == arc.band(2.0)
+    assert replace(arc, track=()).band(1.5) == (0.0, 1.0, 1.0, 9.0)
+
+
+@pytest.mark.parametrize("arc", [2 * math.pi, 2.0])
+@pytest.mark.parametrize("margin", [0.0, 0.05])
+def test_cameras_are_drawn_from_the_track_and_a_margin_holds_them(
+    arc: float, margin: float
+) -> None:
+    envelope = fit_envelope(wave(60, arc))
+    drawn = draw(envelope, 200)
+    assert all(envelope.contains(camera) for camera in drawn)
+    assert all(widened(envelope, margin).contains(camera) for camera in drawn)
+    assert all(widened(envelope, margin).contains(camera) for camera in wave(60, arc))
+
+
+@pytest.mark.parametrize("count", [12, 40, 200])
+def test_cameras_all_over_a_dome_have_none(count: int) -> None:
+    cameras = []
+    for u, v, w in torch.rand(count, 3, generator=torch.Generator().manual_seed(count)).tolist():
+        cameras.append(camera_at(math.tau * u, math.radians(10 + 40 * v), 2 + w))
+    assert not fit_envelope(cameras).track

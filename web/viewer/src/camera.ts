@@ -8,7 +8,7 @@
  * cos e sin a, sin e) and shows pivot + offset in its principal point's place. Angles are in
  * radians, lengths in norm units, `focal` is a fraction of the picture's height.
  */
-import { type Limits, splitAim, type Tangents } from "./framing";
+import { clamp, type Limits, type Range, splitAim, type Tangents } from "./framing";
 import type { CameraPose, Envelope } from "./manifest";
 import { add, cross, dot, norm, normalise, scale, subtract, type Vec3 } from "./vector";
 
@@ -45,6 +45,25 @@ export const isWhole = ({ azimuth: [first, last] }: Envelope): boolean =>
 export function unwoundOnto(azimuth: number, { azimuth: [first, last] }: Envelope): number {
   const turns = Math.round((azimuth - (first + last) / 2) / TURN);
   return azimuth - turns * TURN;
+}
+
+/**
+ * The ranges of elevation and radius at `azimuth`: everywhere the same, or those of the track
+ * around a filmed path (`Envelope.band` in teacher/pseudo/envelope.py).
+ */
+export function bandAt(azimuth: number, envelope: Envelope): { elevation: Range; radius: Range } {
+  const { elevation, radius, track = [], azimuth: arc } = envelope;
+  if (track.length === 0) return { elevation, radius };
+  const whole = isWhole(envelope);
+  const turned = (whole ? azimuth : unwoundOnto(azimuth, envelope)) - arc[0];
+  const share = turned / (arc[1] - arc[0]);
+  const steps = whole ? track.length : Math.max(1, track.length - 1);
+  const at = steps * (whole ? share - Math.floor(share) : clamp(share, [0, 1]));
+  const k = Math.min(Math.floor(at), steps - 1);
+  const before = track[k % track.length]!;
+  const after = track[(k + 1) % track.length]!;
+  const [low, high, near, far] = before.map((x, i) => x + (at - k) * (after[i]! - x));
+  return { elevation: [low!, high!], radius: [near!, far!] };
 }
 
 /** Where the camera of `orbit` stands. */

@@ -12,7 +12,16 @@
  * edge like a wall. How far away the camera stands has no such give: past its end the focal length
  * goes on.
  */
-import { type Aim, aimed, aimOf, isWhole, nearestDepth, type Orbit, unwoundOnto } from "./camera";
+import {
+  type Aim,
+  aimed,
+  aimOf,
+  bandAt,
+  isWhole,
+  nearestDepth,
+  type Orbit,
+  unwoundOnto,
+} from "./camera";
 import { clamp, type Limits, nearestAim, type Range, room, type Tangents } from "./framing";
 
 /** From how far beyond the edge, in units of `GIVE`, to how far. */
@@ -48,10 +57,11 @@ function shaped(orbit: Orbit, limits: Limits, edge: Edge): Orbit {
   const azimuth = isWhole(envelope)
     ? orbit.azimuth
     : shapedValue(unwoundOnto(orbit.azimuth, envelope), envelope.azimuth, edge);
+  const band = bandAt(azimuth, envelope);
   const placed: Orbit = {
     azimuth,
-    elevation: shapedElevation(orbit.elevation, envelope.elevation, edge),
-    radius: clamp(orbit.radius, envelope.radius),
+    elevation: shapedElevation(orbit.elevation, band.elevation, edge),
+    radius: clamp(orbit.radius, band.radius),
     offset: orbit.offset,
     focal: shapedFocal(orbit.focal, focal, edge),
   };

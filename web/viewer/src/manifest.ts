@@ -126,6 +126,12 @@ export interface Envelope {
   readonly target_spread: number;
   /** Smallest and largest focal length, as a fraction of the picture's height. */
   readonly focal: readonly [number, number];
+  /**
+   * Around a filmed path, the ranges of elevation and radius at azimuths evenly from the first to
+   * the last (all the way round the last one is left out, being the first); between two they are
+   * linear. Empty: the same everywhere.
+   */
+  readonly track?: readonly (readonly [number, number, number, number])[];
 }
 
 /** A camera with the picture that torch computed for it. */

@@ -4,7 +4,7 @@
  * Places in the picture are (x, y) in heights of the picture, x to the right and y up, from where
  * the camera looks.
  */
-import { aimed, aimOf, isWhole, type Orbit } from "./camera";
+import { aimed, aimOf, bandAt, isWhole, type Orbit } from "./camera";
 import { clamp, type Limits, type Range } from "./framing";
 import type { Vec3 } from "./vector";
 
@@ -53,7 +53,7 @@ export function zoomed(
     ? clamp(orbit.focal * factor, ascending(orbit.focal, home))
     : orbit.focal;
   const left = (factor * orbit.focal) / recovered;
-  const radius = clamp(orbit.radius / left, envelope.radius);
+  const radius = clamp(orbit.radius / left, bandAt(orbit.azimuth, envelope).radius);
   const focal = recovered * (left / (orbit.radius / radius));
   const { aside, depth } = aimOf(orbit);
   const nearer = { ...orbit, radius, focal };

@@ -194,11 +194,15 @@ const isModel = (value: unknown): boolean =>
   (value["split"] === null || isSplit(value["split"])) &&
   (value["reduced"] === null || isRendition(value["reduced"]));
 
+const isTrack = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((band) => isNumbers(band, 4));
+
 const isEnvelope = (value: unknown): boolean =>
   isRecord(value) &&
   isNumbers(value["pivot"], 3) &&
   ["radius", "azimuth", "elevation", "focal"].every((name) => isRange(value[name])) &&
-  Number.isFinite(value["target_spread"]);
+  Number.isFinite(value["target_spread"]) &&
+  isTrack(value["track"] ?? []); // older bundles have none
 
 /** What is wrong with the parts that the page relies on, or null. */
 function flawOf(manifest: Manifest): string | null {

@@ -17,6 +17,14 @@ export const RING: Envelope = {
 
 export const ARC: Envelope = { ...RING, azimuth: [2.5, 4.1] };
 
+/** A filmed path's: low and near on one side, high and far on the other. */
+export const TRACK: Envelope["track"] = [
+  [-0.2, 0.1, 1.5, 2],
+  [0.3, 0.5, 2, 3],
+  [0.8, 1.2, 3, 4],
+  [0.1, 0.6, 2, 3.5],
+];
+
 /** fx / width, fy / height, cx / width, cy / height of a 2:1 picture. */
 export const INTRINSICS = [0.6, 1.2, 0.48, 0.53] as const;
 
@@ -32,6 +40,8 @@ export const HOME = {
 const limits = (envelope: Envelope): Limits => ({ envelope, focal: [0.8, 6], lens: INTRINSICS });
 export const IN_RING = limits(RING);
 export const IN_ARC = limits(ARC);
+export const IN_TRACK = limits({ ...RING, track: TRACK });
+export const IN_ARC_TRACK = limits({ ...ARC, track: TRACK });
 /** As a synthetic capture has it: all cameras on one sphere, looking at one point. */
 export const IN_SHELL = limits({ ...RING, radius: [2.5, 2.5], target_spread: 0 });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { aimOf, distance, type Orbit } from "../src/camera";
 import { room } from "../src/framing";
 import { hardened, limited, softened } from "../src/limits";
-import { HOME, IN_ARC, IN_RING, IN_SHELL } from "./envelope";
+import { HOME, IN_ARC, IN_ARC_TRACK, IN_RING, IN_SHELL, IN_TRACK } from "./envelope";
 import { anywhere } from "./orbits";
 
 describe("limited", () => {
@@ -30,12 +30,28 @@ describe("limited", () => {
   });
 
   it("changes nothing the second time", () => {
-    for (const limits of [IN_RING, IN_ARC, IN_SHELL]) {
+    for (const limits of [IN_RING, IN_ARC, IN_SHELL, IN_TRACK, IN_ARC_TRACK]) {
       for (const orbit of anywhere(300)) {
         const inside = limited(orbit, limits);
-        expect(distance(limited(inside, limits), inside)).toBeLessThan(1e-9);
+        expect(distance(limited(inside, limits), inside)).toBeLessThan(1e-8);
       }
     }
+  });
+
+  it("keeps to the track of a filmed path, where the camera has come to stand", () => {
+    const high: Orbit = { ...HOME, elevation: 1.5, radius: 9 };
+    const at = (azimuth: number, limits = IN_TRACK): number[] => {
+      const { elevation, radius } = limited({ ...high, azimuth }, limits);
+      return [elevation, radius];
+    };
+    expect(at(-Math.PI)).toEqual([0.1, 2]);
+    expect(at(0)).toEqual([1.2, 4]);
+    expect(at(8 * Math.PI)).toEqual([1.2, 4]); // some turns later
+    expect(at(Math.PI / 4)).toEqual([expect.closeTo(0.9), expect.closeTo(3.75)]);
+    expect(at(0.75 * Math.PI)).toEqual([expect.closeTo(0.35), expect.closeTo(2.75)]); // it closes
+    expect(at(1, IN_ARC_TRACK)).toEqual([0.1, 2]); // beyond the arc's first angle
+    expect(at(4.2, IN_ARC_TRACK)).toEqual([0.6, 3.5]); // and beyond its last
+    expect(limited({ ...HOME, azimuth: 0, radius: 1 }, IN_TRACK).radius).toBe(3);
   });
 
   it("finds an angle on the arc however it is written", () => {
@@ -82,7 +98,7 @@ describe("softened", () => {
   });
 
   it("goes at most 4 hundredths past the edge in everything, and never past the pole", () => {
-    for (const limits of [IN_RING, IN_ARC, IN_SHELL]) {
+    for (const limits of [IN_RING, IN_ARC, IN_SHELL, IN_TRACK, IN_ARC_TRACK]) {
       for (const orbit of anywhere(300)) {
         const [soft, hard] = [softened(orbit, limits), limited(orbit, limits)];
         expect(Math.abs(soft.azimuth - hard.azimuth)).toBeLessThan(0.0401);
