@@ -60,7 +60,7 @@ class Trainer:
         frames = scene.splits["train"]
         self.pool = PixelPool(frames, device)
         variant = config.build(scene.aabb, scene.cameras())
-        variant.prepare(frames)
+        variant.prepare(frames, scene.points)
         self.variant = variant.to(device)
         self.optimiser = FieldOptimiser(self.variant, self.variant.groups(), config.optimiser)
         self.step, self.rays, self.seconds = 0, config.first_rays, 0.0

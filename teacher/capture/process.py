@@ -11,6 +11,7 @@ import dataclasses
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -85,11 +86,13 @@ def process(request: Request) -> Account:
             "check --data",
         )
     _check_output(request)
+    made = [folder for folder in request.work.parents if not folder.exists()]
     _claim(request)
     try:
         account = _run_stages(request)
     except UserError:
         shutil.rmtree(request.work, ignore_errors=True)
+        _remove_empty(made)
         raise
     print(describe(account), end="")
     return account
@@ -125,6 +128,9 @@ def judge(account: Account, solution: Solution) -> Account:
     model = whole.without(_mask(whole.names, dropped))
     order = frames.names if frames.video else None
     found = tuple(findings(model, compared, len(frames.names), order))
+    refused = refusal(account.data, found, len(model.names), frames.video)
+    if not model.names:  # numbers about no camera at all tell nobody why
+        refused = without_model(account.data, frames, compared)
     return dataclasses.replace(
         account,
         compared=compared,
@@ -134,7 +140,7 @@ def judge(account: Account, solution: Solution) -> Account:
         world=find_world(model) if len(model.names) > 1 else None,
         findings=found,
         warnings=tuple(warnings(found)),
-        refused=refusal(account.data, found, len(model.names)),
+        refused=refused,
     )
 
 
@@ -161,6 +167,13 @@ def _publish(request: Request, account: Account) -> None:
     shutil.rmtree(request.output, ignore_errors=True)  # empty, or an earlier dry run's report
     folder.rename(request.output)
     shutil.rmtree(request.work, ignore_errors=True)
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Take away the folders, innermost first, as far as nothing is in them."""
+    for folder in folders:
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _publish_report(request: Request, account: Account) -> None:

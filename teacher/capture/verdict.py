@@ -27,6 +27,10 @@ _REMEDY = {
     "jumps": "give one uncut take (--start and --end choose a part); if it is one, different sides of the scene look"
     " the same: put things that differ around it",
 }
+_ONE_SCENE = (
+    "photographs of one scene",
+    "take all photographs of one scene, a step apart, each sharing most of its view with another",
+)
 _FEATURES = 80  # details in the median picture below which it counts as bare
 
 
@@ -43,18 +47,20 @@ def without_model(data: object, frames: Frames, compared: Comparison) -> UserErr
         found = f"{total} pictures, of which only {len(verified)} pairs show the same thing"
         if frames.video:
             return _refusal(data, found, "frames that overlap", _REMEDY["registered"])
-        remedy = "take all photographs of one scene, a step apart, each sharing most of its view with another"
-        return _refusal(data, found, "photographs of one scene", remedy)
+        return _refusal(data, found, *_ONE_SCENE)
     if len(turning) > 0.5 * len(verified):
         found = (
-            f"{len(turning)} of {len(verified)} pairs of pictures differ by a turn on the spot only"
+            f"{len(turning)} of {len(verified)} pairs of pictures differ by a turn on the spot only,"
+            " or show something flat"
         )
         return _refusal(data, found, _EXPECTED["depth"], _REMEDY["depth"])
-    found = f"no two of {total} pictures from which mapping could start"
+    found = f"no camera for any of {total} pictures that is held by enough points"
     return _refusal(data, found, _EXPECTED["registered"], _REMEDY["registered"])
 
 
-def refusal(data: object, findings: Sequence[Finding], cameras: int) -> UserError | None:
+def refusal(
+    data: object, findings: Sequence[Finding], cameras: int, video: bool = True
+) -> UserError | None:
     """The error for the gravest finding, naming all grave ones; None where the model may be used."""
     wrong = [finding for finding in findings if finding.verdict == "wrong"]
     if cameras < FEWEST and not wrong:
@@ -65,6 +71,8 @@ def refusal(data: object, findings: Sequence[Finding], cameras: int) -> UserErro
     order = ("contradictions", "depth", "jumps", "registered", "error", "tracks")
     gravest = min(wrong, key=lambda finding: order.index(finding.name))
     found = "; ".join(finding.says for finding in wrong)
+    if gravest.name == "registered" and not video:
+        return _refusal(data, found, *_ONE_SCENE)
     return _refusal(data, found, _EXPECTED[gravest.name], _REMEDY[gravest.name])
 
 

@@ -25,12 +25,13 @@ from teacher.errors import UserError
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 MEASURED_SIDE = (
     640  # longest side on which sharpness is measured: a blur below it harms no training
 )
 THUMBNAIL_SIDE = 96
-_BAD_SHARE = 0.1  # of the frames may be damaged before the file counts as damaged
+_BAD_SHARE = 0.1  # of the frames may be damaged, or missing, before the file counts as damaged
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,12 @@ def _opened(path: Path) -> Iterator["InputContainer"]:
         raise UserError(
             f"video {path}", "no such file", "a video file", "check the path given as --data"
         )
+    if path.stat().st_size == 0:
+        raise _unreadable(path, "an empty file")
     try:
         container = av.open(str(path))
     except (av.error.FFmpegError, OSError) as error:
-        raise _unreadable(path, str(error)) from error
+        raise _unreadable(path, error.strerror or str(error)) from error
     with container:
         if not container.streams.video:
             raise _unreadable(path, "no video in it")
@@ -139,7 +142,9 @@ def _decoded(container: "InputContainer", path: Path) -> Iterator["VideoFrame"]:
     import av.error
 
     good = bad = 0
-    packets = container.demux(container.streams.video[0])
+    seconds = 0.0
+    stream = container.streams.video[0]
+    packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
@@ -156,9 +161,27 @@ def _decoded(container: "InputContainer", path: Path) -> Iterator["VideoFrame"]:
                 bad += 1
             else:
                 good += 1
+                seconds = float(frame.time or 0)
                 yield frame
     if good == 0 or bad > _BAD_SHARE * (good + bad):
         raise _unreadable(path, f"{bad} of {good + bad} frames are damaged")
+    _check_whole(path, stream, good + bad, seconds)
+
+
+def _check_whole(path: Path, stream: "VideoStream", frames: int, seconds: float) -> None:
+    """Raise where the file announces more than it holds: half a copy, whose index comes first, decodes without error.
+
+    Both numbers must say so: an edit list hides frames, and the last frame may be shown for long.
+    """
+    if not stream.frames or not stream.duration or stream.time_base is None:
+        return  # not every format says
+    length = float(stream.duration * stream.time_base)
+    least = 1 - _BAD_SHARE
+    if frames < least * stream.frames and seconds < least * length:
+        given = (
+            f"it ends after {frames} of {stream.frames} frames ({seconds:.1f} of {length:.1f} s)"
+        )
+        raise _unreadable(path, given)
 
 
 def _unreadable(path: Path, problem: str) -> UserError:

@@ -3,8 +3,7 @@
 A reconstruction from pictures knows none of these. The choice is a similarity, kept as `applied_transform` and
 `applied_scale` in transforms.json:
 
-* up (+z): the direction most nearly at right angles to all cameras' right-hand axes, because people hold cameras
-  level, rolled little; where these axes are almost parallel (a straight walk), the cameras' own up decides the rest.
+* up (+z) as the loaders of other reconstructions find it (`teacher.datasets.poses.up_direction`);
 * the origin is the point that the cameras look at (nearest to all optical axes);
 * the unit is the cameras' median distance from it.
 """
@@ -17,8 +16,7 @@ from jaxtyping import Float
 
 from teacher.cameras import Camera, point_of_interest
 from teacher.capture.model import Model
-
-_OWN_UP = 0.002  # weight of the cameras' own up axes against the levelness of their right-hand axes
+from teacher.datasets.poses import onto_z, up_direction
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,8 @@ class World:
 
 def find_world(model: Model) -> World:
     """The world of a reconstruction; see the module's docstring."""
-    up, tilt = _up(model.T_world_camera[:, :3, :3])
-    turn = _turn_upright(up)
+    up, tilt = up_direction(torch.from_numpy(model.T_world_camera))
+    turn = onto_z(up)[:3, :3].numpy()
     cameras = [_bare(pose) for pose in model.T_world_camera]
     centre = point_of_interest(cameras).numpy()
     distance = np.median(np.linalg.norm(model.positions - centre, axis=1))
@@ -58,28 +56,6 @@ def moved_points(
 ) -> Float[np.ndarray, "n 3"]:
     """Points in the frame that `T` leads to."""
     return points @ T[:3, :3].T + T[:3, 3]
-
-
-def _up(R: Float[np.ndarray, "images 3 3"]) -> tuple[Float[np.ndarray, "3"], float]:
-    right, own = R[:, :, 0], R[:, :, 1].mean(0)
-    own /= max(float(np.linalg.norm(own)), 1e-12)
-    weight, off = np.ones(len(R)), np.zeros(len(R))
-    up = own
-    for _ in range(5):  # reweighted, so that a few rolled pictures do not tilt the world
-        spread = (right * weight[:, None]).T @ right / weight.sum() - _OWN_UP * np.outer(own, own)
-        up = np.linalg.eigh(spread)[1][:, 0]
-        up = up if up @ own > 0 else -up
-        off = np.abs(right @ up)
-        weight = 1 / np.maximum(off, 0.02)
-    return up, float(np.degrees(np.arcsin(np.sqrt(np.mean(np.square(off))).clip(0, 1))))
-
-
-def _turn_upright(up: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
-    """A rotation that takes `up` to +z."""
-    across = np.eye(3)[np.argmin(np.abs(up))]
-    x = np.cross(across, up)
-    x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(up, x), up])
 
 
 def _bare(pose: Float[np.ndarray, "4 4"]) -> Camera:

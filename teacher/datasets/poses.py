@@ -2,10 +2,11 @@
 
     T_camera_world, OpenCV axes --from_opencv--> T_world_camera, OpenGL axes
     matrix --checked_pose--> the same, exactly orthonormal
+    poses --up_direction--> the vertical, and how level the cameras were held
     poses --upright--> a rotation of the world after which +z is up
 
-Reconstructions (COLMAP's, LLFF's, DTU's) are free in rotation. Their loaders turn the world by `upright` and keep that
-as `RawScene.T_world_source`; formats that state a vertical axis are never turned.
+Reconstructions (COLMAP's, LLFF's, DTU's, our own) are free in rotation. Their loaders turn the world by `upright` and
+keep that as `RawScene.T_world_source`; formats that state a vertical axis are never turned.
 """
 
 import torch
@@ -16,7 +17,8 @@ from teacher.errors import UserError
 
 _ROTATION_TOLERANCE = 1e-2  # files with three decimals pass; a mirrored or scaled axis does not
 _LEAST_UP = 0.2  # a mean up vector shorter than this says that the cameras do not agree on one
-_SWING = 1e-2  # mean squared sine of cameras' turns about the vertical from which these decide
+_OWN_UP = 2e-3  # weight of the cameras' own up axes against the levelness of their right-hand axes
+_SHAKE = 0.02  # sine of a roll that counts in full: more than hands shake counts less
 
 
 def from_opencv(T_camera_world: Float64[Tensor, "*n 4 4"]) -> Float64[Tensor, "*n 4 4"]:
@@ -56,19 +58,34 @@ def bad_pose(thing: str, given: str) -> UserError:
 def upright(poses: Float64[Tensor, "n 4 4"]) -> Float64[Tensor, "4 4"]:
     """The smallest rotation of the world of `poses` after which its up direction is +z.
 
-    Up is the mean of the cameras' up vectors, less what of it lies along their right vectors' spread: nobody tilts a
-    camera sideways, so right vectors are horizontal, and as soon as cameras turn about the vertical they tell it more
-    exactly than up vectors of cameras that look down. The identity where up vectors cancel each other.
+    The identity where the cameras' own up vectors cancel each other.
     """
-    right, up = poses[:, :3, 0], poses[:, :3, 1].mean(0)
-    if up.norm() < _LEAST_UP:
+    if poses[:, :3, 1].mean(0).norm() < _LEAST_UP:
         return torch.eye(4).to(poses)
-    spread = (right[:, :, None] * right[:, None, :]).mean(0)
-    up = torch.linalg.solve(spread + _SWING * torch.eye(3).to(poses), up)
-    return _onto_z(torch.nn.functional.normalize(up, dim=0))
+    return onto_z(up_direction(poses)[0])
 
 
-def _onto_z(up: Float64[Tensor, "3"]) -> Float64[Tensor, "4 4"]:
+def up_direction(poses: Float64[Tensor, "n 4 4"]) -> tuple[Float64[Tensor, "3"], float]:
+    """The vertical of the world of `poses`, and degrees (root mean square) by which cameras were not held level.
+
+    Up is the direction most nearly at right angles to all right vectors: nobody tilts a camera sideways, so these are
+    horizontal, and as soon as cameras turn about the vertical they tell it more exactly than up vectors of cameras that
+    look down. What is rolled much, a picture taken upright say, counts little (iteratively reweighted least squares).
+    Where right vectors are all but parallel, the mean up vector decides the rest.
+    """
+    right = poses[:, :3, 0]
+    own = up = torch.nn.functional.normalize(poses[:, :3, 1].mean(0), dim=0)
+    weight = torch.ones_like(right[:, 0])
+    for _ in range(5):
+        spread = (right * weight[:, None]).T @ right / weight.sum()
+        up = torch.linalg.eigh(spread - _OWN_UP * torch.outer(own, own))[1][:, 0]
+        up = up if up @ own > 0 else -up
+        weight = 1 / (right @ up).abs().clamp_min(_SHAKE)
+    tilt = (right @ up).square().mean().sqrt().clamp_max(1).arcsin()
+    return up, float(tilt.rad2deg())
+
+
+def onto_z(up: Float64[Tensor, "3"]) -> Float64[Tensor, "4 4"]:
     """The rotation in the plane of `up` and +z that takes the one onto the other (Rodrigues)."""
     x, y, z = up.tolist()
     T = torch.eye(4).to(up)

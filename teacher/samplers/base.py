@@ -102,6 +102,10 @@ class RaySampler(nn.Module, ABC):
         """Learn what the training pictures say before the first step."""
         return
 
+    def begin_near(self, points: Float[Tensor, "n 3"], frames: Sequence[Frame]) -> None:
+        """Learn what a reconstruction's sparse points say before the first step."""
+        return
+
     def update(self, field: Field, step: int, generator: torch.Generator) -> None:
         """Look at the field before training step `step`, if it is time to."""
         return

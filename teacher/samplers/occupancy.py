@@ -4,7 +4,8 @@
 
 The grid has cascades: number c covers the cube [-2^c, 2^c]^3 with the same number of cells (instant-ngp, appendix E.2).
 Cells that no training camera sees keep density -1: they can never become occupied, so nothing grows where no picture
-would object.
+would object. Nor does anything grow close before a lens, where a reconstruction's sparse points say how far off what it
+shows is; and while the grid warms up, only cells around such points are marched through.
 """
 
 import math
@@ -16,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from teacher.datasets.sparse import LEAST_POINTS
 from teacher.errors import UserError
 from teacher.fields.base import Field, RadianceField
 from teacher.ops.occupancy import occupancy_bits, occupancy_threshold, occupancy_update
@@ -25,6 +27,7 @@ from teacher.ops.ray_march import ray_march
 from teacher.ops.trace import Space, Traced, trace, visible_samples
 from teacher.rays import Rays, Samples
 from teacher.samplers.base import RaySampler, RenderConfig, Sampling, keep_samples, visible
+from teacher.samplers.from_points import cells_near, free_cells
 from teacher.samplers.visibility import seen_cells
 from teacher.scene import Frame
 
@@ -75,6 +78,8 @@ class OccupancySampler(RaySampler):
     occupied: Float[Tensor, ""]
     """The part of all cells that is."""
     aabb: Float[Tensor, "2 3"]
+    first: Bool[Tensor, "cascades x y z"] | None
+    """Cells to be marched through while the grid warms up; None: all."""
 
     def __init__(self, config: OccupancyConfig, aabb: Float[Tensor, "2 3"]) -> None:
         super().__init__()
@@ -87,16 +92,25 @@ class OccupancySampler(RaySampler):
         self.register_buffer("bits", full)
         self.register_buffer("occupied", torch.tensor(1.0))
         self.register_buffer("aabb", aabb.clone())
+        self.register_buffer("first", None, persistent=False)
 
     def restrict(self, seen: Bool[Tensor, "cascades x y z"]) -> None:
         """Give up the cells that are not `seen`, for good."""
         self.density[~seen] = UNSEEN
-        self._set_bits()
+        self._set_bits(self.first)
 
     def prepare(self, frames: Sequence[Frame]) -> None:
         """Give up, for good, the cells that the pictures leave no room in."""
         seen = seen_cells(frames, self.config.resolution, self.config.cascades)
         self.restrict(seen.to(self.density.device))
+
+    def begin_near(self, points: Float[Tensor, "n 3"], frames: Sequence[Frame]) -> None:
+        """Give up, for good, the cells before lenses; while the grid warms up, all but those near `points`."""
+        size = (self.config.resolution, self.config.cascades)
+        inside = points[(points.abs() <= 2.0 ** (self.config.cascades - 1)).all(-1)].cpu()
+        if len(inside) >= LEAST_POINTS:
+            self.first = cells_near(inside, *size).to(self.density.device)
+        self.restrict(~free_cells(frames, points.cpu(), *size).to(self.density.device))
 
     def sample(
         self, field: Field, rays: Rays, jitter: Float[Tensor, " rays"], config: RenderConfig
@@ -172,14 +186,15 @@ class OccupancySampler(RaySampler):
         occupancy_update(self.density, cells, torch.cat(density), self.config.decay)
         threshold = self.config.thickness / self.config.step
         self.threshold.copy_(occupancy_threshold(self.density, threshold))
-        self._set_bits()
+        self._set_bits(self.first if step < self.config.warmup else None)
 
     def report(self) -> dict[str, Any]:
         """The part of all cells that is occupied; waits for the device."""
         return {"occupied": float(self.occupied)}
 
-    def _set_bits(self) -> None:
-        self.bits.copy_(occupancy_bits(self.density, self.threshold))
+    def _set_bits(self, only: Bool[Tensor, "cascades x y z"] | None) -> None:
+        density = self.density if only is None else self.density.where(only, UNSEEN)
+        self.bits.copy_(occupancy_bits(density, self.threshold))
         self.occupied.copy_(occupied_part(self.bits))
 
     def _cells(self, everything: bool, generator: torch.Generator) -> Int[Tensor, " cells"]:

@@ -7,23 +7,22 @@ A cell is given up only if no camera sees it, or if a picture sees nothing but t
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import max_pool3d
 
 from teacher.datasets.hull import look_up, silhouette
 from teacher.scene import Frame
 
-_COARSE = 64  # cells along a side at which the tests are made; finer grids inherit from it
+COARSE = 64  # cells along a side at which the tests are made; finer grids inherit from it
 
 
 def seen_cells(
     frames: Sequence[Frame], resolution: int, cascades: int = 1
 ) -> Bool[Tensor, "cascades x y z"]:
     """Cells that training pictures leave possible; cascade c is the cube [-2^c, 2^c]^3 at `resolution`."""
-    coarse = min(resolution, _COARSE)
-    axis = (torch.arange(coarse) + 0.5) * (2 / coarse) - 1
-    centres = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    coarse = min(resolution, COARSE)
+    centres = cell_centres(coarse)
     seen = torch.zeros(cascades, len(centres), dtype=torch.bool)
     empty = torch.zeros_like(seen)
     for frame in frames:
@@ -33,10 +32,16 @@ def seen_cells(
             seen[c] |= inside
             empty[c] |= transparent
     possible = (seen & ~empty).reshape(cascades, coarse, coarse, coarse)
-    return torch.stack([_refine(cells, resolution) for cells in possible])
+    return torch.stack([refine(cells, resolution) for cells in possible])
 
 
-def _refine(cells: Bool[Tensor, "x y z"], resolution: int) -> Bool[Tensor, "i j k"]:
+def cell_centres(cells: int) -> Float[Tensor, "n 3"]:
+    """Centres of the cells of a grid over [-1, 1]^3 with so many along a side."""
+    axis = (torch.arange(cells) + 0.5) * (2 / cells) - 1
+    return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+
+
+def refine(cells: Bool[Tensor, "x y z"], resolution: int) -> Bool[Tensor, "i j k"]:
     """The grid at a finer resolution; where the two do not divide, one coarse cell is added all round."""
     coarse = cells.shape[0]
     if resolution % coarse:
