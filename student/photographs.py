@@ -5,7 +5,8 @@
 
 A student can get sharper on photographs than on its teacher's views of them, and within a thousand
 steps it overfits them (R2L, Wang et al., ECCV 2022, reports both). The teacher's views in the same
-batch hold it where no photograph was taken; test photographs are never looked at.
+batch hold it where no photograph was taken; test photographs are never looked at. Of a teacher that is
+cropped, photographs teach what it sees wholly, and nothing of their background.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from student.held_out import Photographer, pinhole_picture
+from student.held_out import Photographer, cut_out, is_cropped, pinhole_picture
 from student.lessons import Lesson
 from student.models.base import LightField
 from student.render import StudentRenderer
@@ -27,6 +28,9 @@ from teacher.pseudo.source import Size, Source
 from teacher.scene import Frame, composite_over
 
 _WHITE = 1.0
+_WHOLLY = (
+    0.99  # alpha of a cropped teacher from which a photograph's pixel shows nothing but the object
+)
 _TINY = 4  # pixels a side: enough to ask a teacher for a camera
 
 
@@ -116,7 +120,11 @@ class Photographs:
 
 def _take(source: Source, frame: Frame, size: Size) -> tuple[Camera, Tensor, Tensor]:
     camera, rgba, kept = pinhole_picture(frame, size)
-    return taken_from(source, frame, camera), rgba, kept
+    if not is_cropped(source.renderer):
+        return taken_from(source, frame, camera), rgba, kept
+    assert isinstance(source.renderer, Photographer)
+    teacher = source.renderer.photograph(replace(frame, camera=camera))
+    return teacher.camera, *cut_out(rgba, kept, teacher, _WHOLLY)
 
 
 def taken_from(source: Source, frame: Frame, camera: Camera) -> Camera:

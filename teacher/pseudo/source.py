@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from teacher.cameras import Camera
+from teacher.crop.files import fingerprint
 from teacher.errors import UserError
 from teacher.files import sha256
 from teacher.pseudo.envelope import Envelope, fit_envelope, sample_camera
@@ -110,8 +111,9 @@ def _open_teacher(path: str | Path) -> Source | None:
 
     teacher = Teacher.load(folder)
     cameras = tuple(teacher.scene.split("train"))
-    envelope, weights = fit_envelope(cameras), sha256(folder / "model.safetensors")
-    return Source(teacher.scene.name, teacher, envelope, teacher.aabb, cameras, weights[:16])
+    mark = fingerprint(folder, sha256(folder / "model.safetensors"))
+    envelope = fit_envelope(cameras)
+    return Source(teacher.scene.name, teacher, envelope, teacher.aabb, cameras, mark)
 
 
 OPENERS: dict[str, Callable[[str | Path], Source | None]] = {
