@@ -3,22 +3,34 @@
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import max_pool3d
 
 
 def grown(cells: Bool[Tensor, "x y z"], by: int) -> Bool[Tensor, "x y z"]:
     """`cells` and all that are at most `by` away, corners included."""
-    return max_pool3d(cells[None].float(), 2 * by + 1, 1, by)[0] > 0
+    for _ in range(by):
+        cells = _highest_around(cells)
+    return cells
 
 
 def labelled(cells: Bool[Tensor, "x y z"]) -> Int[Tensor, "x y z"]:
     """A positive number for each piece, the same for cells that touch (corners count); 0 elsewhere."""
-    numbers = torch.arange(1, cells.numel() + 1).reshape(cells.shape).double() * cells
+    numbers = torch.arange(1, cells.numel() + 1, dtype=torch.int32).reshape(cells.shape) * cells
     while True:
-        spread = max_pool3d(numbers[None], 3, 1, 1)[0] * cells
+        spread = _highest_around(numbers) * cells
         if torch.equal(spread, numbers):
             return numbers.long()
         numbers = spread
+
+
+def _highest_around(values: Tensor) -> Tensor:
+    """The maximum of each cell and its 26 neighbours, along one axis after the other."""
+    for axis in range(3):
+        before, after = values.movedim(axis, 0), values.clone()
+        lines = after.movedim(axis, 0)
+        torch.maximum(lines[1:], before[:-1], out=lines[1:])
+        torch.maximum(lines[:-1], before[1:], out=lines[:-1])
+        values = after
+    return values
 
 
 def heaviest(cells: Bool[Tensor, "x y z"], weight: Float[Tensor, "x y z"]) -> Bool[Tensor, "x y z"]:
