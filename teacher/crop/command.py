@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PICTURE = "crop.png"
 _ASIDE = 0.1  # of the cameras' distance: as far from an object they may look past it
 _FEW_POINTS = 10
+_WHOLE = 0.995
 
 
 @dataclass(frozen=True)
@@ -188,9 +189,10 @@ def _write(
         )
     elif account["by"] == "auto":
         lines.append("no level plane below it: nothing is cut off at the bottom")
-    if account.get("share", 1.0) < 0.995:
+    if account.get("share", 1.0) < _WHOLE:
+        rest = 1 - account["share"]
         lines.append(
-            f"it is {account['share']:.0%} of what is opaque there; the rest floats around it"
+            f"left out, since it does not touch it: {rest:.0%} of what is opaque near there"
         )
     lines += [f"warning: {warning}" for warning in account["warnings"]]
     return [

@@ -2,7 +2,8 @@
 
     cameras --point of interest--> where to look, and how far
     sparse points, teacher's surfaces --support.py--> the plane it stands on; all above it counts
-    density on a grid there --pieces.py--> the piece nearest to the point of interest --finer grid--> box and cells
+    density on a grid there --pieces.py--> the piece nearest to the point of interest
+    density on a finer grid around that --> box and cells
 
 Lengths in here are in units of the cameras' distance from the point of interest, which is the origin ("near frame").
 """
@@ -74,7 +75,7 @@ class Found:
     support: Support | None
     """In the near frame; None where there is none, or the lower cut was given."""
     share: float
-    """Part of what is opaque within reach (above the support) that belongs to the object."""
+    """Part of what is opaque within reach, above the support, that belongs to the object."""
     touches: bool
     """Whether it goes on where it was not looked for any more."""
 
@@ -118,15 +119,15 @@ def find_crop(
     generator = torch.Generator().manual_seed(0)
     support = find_support(near, generator) if cuts.z_min is None else None
     box = _search_box(place, cuts)
-    cells, alpha = _object(density, place, box, support, CELLS[0])
-    if not cells.any():
+    alpha = _opaque(density, place, box, support, CELLS[0])
+    piece = _looked_at(alpha, _centres(box, CELLS[0]))
+    if not piece.any():
         raise _nothing(place)
-    share = float(alpha[cells].sum() / alpha.sum())
-    touches = _touches(cells)
-    closer = _around(box, cells, 1)
-    cells, _ = _object(density, place, closer, support, CELLS[1])
-    if not cells.any():
-        raise _nothing(place)
+    share, touches = float(alpha[piece].sum() / alpha.sum()), _touches(piece)
+    around = Crop(box, grown(piece, 1))
+    closer = _around(box, piece, 1)
+    within = around.keeps(_centres(closer, CELLS[1]).reshape(-1, 3)).reshape([CELLS[1]] * 3)
+    cells = within & (_opaque(density, place, closer, support, CELLS[1]) > 0)
     crop = _with_room(place, closer, cells, support, cuts)
     return Found(crop, place, support, share, touches)
 
@@ -151,20 +152,24 @@ def _centres(box: Float[Tensor, "2 3"], count: int) -> Float[Tensor, "x y z 3"]:
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
 
 
-def _object(
+def _opaque(
     density: Density, place: Place, box: Float[Tensor, "2 3"], support: Support | None, count: int
-) -> tuple[Bool[Tensor, "x y z"], Float[Tensor, "x y z"]]:
-    """Cells of the piece that the cameras look at, and the alpha of all that hold anything above the support."""
+) -> Float[Tensor, "x y z"]:
+    """Alpha of the cells of `box` that hold something above the support; 0 of all others."""
     centres = _centres(box, count)
     width = float((box[1] - box[0]).max()) / count * place.distance
     asked = place.norm(centres).reshape(-1, 3).split(_CHUNK)
     found = torch.cat([density(part.contiguous()) for part in asked])
     alpha = 1 - torch.exp(-found.reshape(centres.shape[:3]).float() * width)
-    alpha = torch.where(_above(support, centres), alpha, 0.0)
-    opaque = alpha > OPAQUE
+    return torch.where((alpha > OPAQUE) & _above(support, centres), alpha, 0.0)
+
+
+def _looked_at(
+    alpha: Float[Tensor, "x y z"], centres: Float[Tensor, "x y z 3"]
+) -> Bool[Tensor, "x y z"]:
+    """Cells of the piece that the cameras look at; gaps of two cells do not part it."""
     nearness = torch.exp(-(centres.norm(dim=-1) / NEARNESS).square())
-    piece = heaviest(grown(opaque, 1), torch.where(opaque, alpha * nearness, 0.0)) & opaque
-    return piece, torch.where(opaque, alpha, 0.0)
+    return heaviest(grown(alpha > 0, 1), alpha * nearness) & (alpha > 0)
 
 
 def _above(support: Support | None, points: Float[Tensor, "*n 3"]) -> Bool[Tensor, "*n"]:
