@@ -143,17 +143,21 @@ def is_cropped(renderer: object) -> bool:
     return bool(getattr(renderer, "cropped", False))
 
 
+def seen_inside(
+    teacher: View, kept: Bool[Tensor, "height width"], least: float = 0.5
+) -> Bool[Tensor, "height width"]:
+    """The pixels of a photograph that count where a cropped teacher's alpha is above `least`."""
+    return kept & (teacher.rgba[..., 3] > least)
+
+
 def cut_out(
-    truth: Float[Tensor, "height width 4"],
-    kept: Bool[Tensor, "height width"],
-    teacher: View,
-    least: float = 0.5,
+    truth: Float[Tensor, "height width 4"], kept: Bool[Tensor, "height width"], teacher: View
 ) -> tuple[Float[Tensor, "height width 4"], Bool[Tensor, "height width"]]:
-    """A photograph where a cropped teacher's alpha is above `least`, and which of its pixels count.
+    """A photograph of what a cropped teacher sees, and which of its pixels count.
 
     Where the object is not in the picture, that should be empty: nothing is there, and all of it counts.
     """
-    inside = kept & (teacher.rgba[..., 3] > least)
+    inside = seen_inside(teacher, kept)
     return truth * inside[..., None], inside if inside.any() else kept
 
 

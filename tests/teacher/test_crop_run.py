@@ -13,6 +13,7 @@ from export.compare.contenders import open_contenders
 from export.compare.identity import fingerprint, identities
 from export.compare.views import compare_frame
 from export.runs import read_run
+from student import photographs
 from student.evaluate import evaluate as evaluate_student
 from student.held_out import frames_of, photographed
 from student.photographs import Photographs, PhotographsConfig
@@ -90,7 +91,9 @@ def test_eval_shows_the_whole_and_says_so(run: Path) -> None:
     assert "crop" not in before and "whole" in after["crop"]
 
 
-def test_photographs_count_where_the_cropped_teacher_sees_them(run: Path) -> None:
+def test_photographs_count_where_the_cropped_teacher_sees_them(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In the student's evaluation, in a comparison, and, where it is opaque, as lessons."""
     whole = open_source(run / "teacher")
     source, frames = _crop(run, box=BOX), _held_out(run)
@@ -108,10 +111,15 @@ def test_photographs_count_where_the_cropped_teacher_sees_them(run: Path) -> Non
     assert scores["teacher"] == metrics["per_view"][0]["teacher_truth"]
     train = frames_of(str(run / "teacher"), None, "train")
     assert train is not None
-    lessons = Photographs(source, train, (32, 32), PhotographsConfig(hold_back=4))
+    config = PhotographsConfig(hold_back=4)
+    with pytest.raises(UserError, match="no pixel counts"):  # a mist: nothing is wholly opaque
+        Photographs(source, train, (32, 32), config)
+    monkeypatch.setattr(photographs, "_WHOLLY", 0.6)
+    lessons = Photographs(source, train, (32, 32), config)
+    for camera, _, kept in lessons.held_back:
+        assert torch.equal(kept, source.renderer.render(camera).rgba[..., 3] > 0.6)
     lesson = lessons.draw(8, torch.Generator().manual_seed(0))
-    taught = lesson.kept[:, 0] > 0
-    assert 0 < taught.float().mean() < 0.5 and not lesson.rgba[:, 3][~taught].any()
+    assert 0 < lesson.kept.mean() < 0.5 and lesson.kept.flatten(1).any(1).all()
 
 
 def test_where_the_object_is_not_in_the_picture_that_should_be_empty(run: Path) -> None:
