@@ -51,13 +51,18 @@ def read_crop(run: Path) -> CropFile | None:
     try:
         if plain["schema"] != _SCHEMA:
             raise ValueError(f"schema {plain['schema']}")
-        low, high = (tuple(map(float, corner)) for corner in plain["box"])
-        if not (len(low) == len(high) == 3 and all(a < b for a, b in zip(low, high, strict=True))):
+        low, high = map(_corner, plain["box"])
+        if not all(a < b for a, b in zip(low, high, strict=True)):
             raise ValueError(f"box {plain['box']}")
         return CropFile((low, high), _cells(plain["cells"]), plain["found"])
     except (KeyError, TypeError, ValueError, zlib.error) as error:
         given, expected = f"{path}: {error!r}", f"a crop of schema {_SCHEMA}"
         raise UserError("a teacher's crop", given, expected, _REMEDY) from error
+
+
+def _corner(plain: Any) -> Corner:
+    x, y, z = map(float, plain)
+    return x, y, z
 
 
 def _cells(plain: dict[str, Any] | None) -> Bool[np.ndarray, "x y z"] | None:
