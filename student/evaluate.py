@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from student.budget import count_budget
 from student.checkpoint import StudentRun, load_student
-from student.held_out import HeldOut, frames_of, imagined, photographed
+from student.held_out import HeldOut, frames_of, imagined, is_cropped, photographed
 from student.render import StudentRenderer
 from student.stability import films, measure_stability, orbit_bursts
 from teacher.checkpoint import Log
@@ -38,6 +38,8 @@ from teacher.scene import composite_over
 
 IMAGINED_VIEWS = 20
 """Views measured where there are no photographs."""
+CROPPED = "photographs count where the cropped teacher's alpha is above 0.5"
+"""What metrics of a student of an object say: they are not to be compared with those of whole pictures."""
 _SHEET_ROWS = 6
 _WORST = 3
 _EXAGGERATION = 4.0
@@ -77,6 +79,7 @@ def evaluate(
         "split": split if photographs else "drawn from the envelope",
         "views": len(rows),
         "background": background,
+        **({"crop": CROPPED} if photographs and is_cropped(source.renderer) else {}),
         "width": width,
         "height": height,
         "student_psnr_truth": _mean_psnr(rows, "truth"),

@@ -3,6 +3,10 @@
     test split of the teacher's data (photographs) -> truth, as a pinhole camera would have seen it
     source.renderer at the same cameras            -> teacher
 
+A teacher that is cropped (`teacher.crop`) shows the object alone; a photograph then counts where that teacher sees it,
+as if the rest were masked out. Not the whole picture, which has a background that nobody learned; not the teacher
+alone either, which would not tell how far from the truth both are.
+
 A teacher that has learned corrections of its cameras says itself where a photograph was taken from
 (`Photographer`), and the student looks from there too: it learnt the corrected scene.
 
@@ -103,6 +107,8 @@ def photographed(source: Source, frame: Frame, size: tuple[int, int] | None = No
     """
     camera, truth, kept = pinhole_picture(frame, size)
     teacher = _teachers_version(source, replace(frame, camera=camera))
+    if is_cropped(source.renderer):
+        truth, kept = cut_out(truth, kept, teacher)
     return HeldOut(frame.name, teacher.camera, teacher, truth, kept)
 
 
@@ -130,6 +136,29 @@ def pinhole_picture(
     truth, weight = picture.split([4, 1], -1)
     truth = truth / weight.clamp_min(1e-6)
     return camera, truth, weight[..., 0] > _MOSTLY
+
+
+def is_cropped(renderer: object) -> bool:
+    """Whether a renderer shows less than photographs do: `teacher.model.Teacher.cropped`."""
+    return bool(getattr(renderer, "cropped", False))
+
+
+def seen_inside(
+    teacher: View, kept: Bool[Tensor, "height width"], least: float = 0.5
+) -> Bool[Tensor, "height width"]:
+    """The pixels of a photograph that count where a cropped teacher's alpha is above `least`."""
+    return kept & (teacher.rgba[..., 3] > least)
+
+
+def cut_out(
+    truth: Float[Tensor, "height width 4"], kept: Bool[Tensor, "height width"], teacher: View
+) -> tuple[Float[Tensor, "height width 4"], Bool[Tensor, "height width"]]:
+    """A photograph of what a cropped teacher sees, and which of its pixels count.
+
+    Where the object is not in the picture, that should be empty: nothing is there, and all of it counts.
+    """
+    inside = seen_inside(teacher, kept)
+    return truth * inside[..., None], inside if inside.any() else kept
 
 
 def _teachers_version(source: Source, frame: Frame) -> View:

@@ -5,7 +5,8 @@
 
 A student can get sharper on photographs than on its teacher's views of them, and within a thousand
 steps it overfits them (R2L, Wang et al., ECCV 2022, reports both). The teacher's views in the same
-batch hold it where no photograph was taken; test photographs are never looked at.
+batch hold it where no photograph was taken; test photographs are never looked at. Of a teacher that is
+cropped, photographs teach what it sees wholly, and nothing of their background.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from student.held_out import Photographer, pinhole_picture
+from student.held_out import Photographer, is_cropped, pinhole_picture, seen_inside
 from student.lessons import Lesson
 from student.models.base import LightField
 from student.render import StudentRenderer
@@ -27,6 +28,9 @@ from teacher.pseudo.source import Size, Source
 from teacher.scene import Frame, composite_over
 
 _WHITE = 1.0
+_WHOLLY = (
+    0.99  # alpha of a cropped teacher from which a photograph's pixel shows nothing but the object
+)
 _TINY = 4  # pixels a side: enough to ask a teacher for a camera
 
 
@@ -83,8 +87,8 @@ class Photographs:
                 "at least one photograph to hold back, and one to learn from",
                 "choose a smaller number, or --photographs.fraction 0",
             )
-        self.held_back = [_take(source, frames[k], size) for k in held]
-        taken = [_take(source, frame, size) for frame in learned]
+        self.held_back = _taken(source, [frames[k] for k in held], size)
+        taken = _taken(source, learned, size)
         cameras = [camera for camera, _, _ in taken]
         self._poses = torch.stack([c.T_world_camera for c in cameras]).float().to(device)
         self._intrinsics = torch.tensor([c.fractions for c in cameras]).to(device)
@@ -114,9 +118,29 @@ class Photographs:
         return sum(values) / len(values)
 
 
+def _taken(
+    source: Source, frames: Sequence[Frame], size: Size
+) -> list[tuple[Camera, Tensor, Tensor]]:
+    """Photographs of which some pixel counts; raises UserError if there is none."""
+    found = [_take(source, frame, size) for frame in frames]
+    counting = [one for one in found if one[2].any()]
+    if not counting:
+        raise UserError(
+            "photographs to learn from",
+            f"{len(found)} in which no pixel counts: masks hide it, or a cropped teacher sees through all of it",
+            "photographs that show the object",
+            "--photographs.fraction 0, or another crop",
+        )
+    return counting
+
+
 def _take(source: Source, frame: Frame, size: Size) -> tuple[Camera, Tensor, Tensor]:
     camera, rgba, kept = pinhole_picture(frame, size)
-    return taken_from(source, frame, camera), rgba, kept
+    if not is_cropped(source.renderer):
+        return taken_from(source, frame, camera), rgba, kept
+    assert isinstance(source.renderer, Photographer)
+    teacher = source.renderer.photograph(replace(frame, camera=camera))
+    return teacher.camera, rgba, seen_inside(teacher, kept, _WHOLLY)
 
 
 def taken_from(source: Source, frame: Frame, camera: Camera) -> Camera:

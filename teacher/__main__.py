@@ -1,4 +1,4 @@
-"""`python -m teacher {process,train,eval,render,path,bench,views,sweep,demo}`: the first stage's command line.
+"""`python -m teacher {process,train,crop,eval,render,path,bench,views,sweep,demo}`: the first stage's command line.
 
 `torchrun --nproc_per_node N -m teacher {train,eval,render,views} …` divides the work over N processes, one a GPU.
 """
@@ -14,6 +14,7 @@ import tyro
 from teacher.capture.process import Options, Request, process
 from teacher.capture.settings import FrameSettings, PoseSettings
 from teacher.cli import run_command_line
+from teacher.crop.command import Crop
 from teacher.errors import exit_on_user_error
 from teacher.machine import Device, Machine
 from teacher.parallel import joined
@@ -226,7 +227,7 @@ class Process:
 
 def main() -> None:
     """Parse the command line and run its verb."""
-    verbs = (Process, Eval, Render, PathVerb, Bench, Views, Sweep, Demo)
+    verbs = (Process, Crop, Eval, Render, PathVerb, Bench, Views, Sweep, Demo)
     run_command_line("python -m teacher", Train, PRESETS, verbs)
 
 

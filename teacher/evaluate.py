@@ -16,6 +16,7 @@ from tqdm import tqdm
 from teacher.cameras import Camera
 from teacher.checkpoint import Log
 from teacher.config import from_plain
+from teacher.crop.files import NAME as CROP
 from teacher.errors import UserError
 from teacher.files import read_json, write_json
 from teacher.images import (
@@ -56,9 +57,9 @@ def evaluate(
     PSNR is the mean over images; pictures are compared over `background` at the size it was trained on, without masked
     pixels, and through the photograph's own lens: where that distorts, the student's figures, and those of
     `export.compare`, differ, since `student.held_out` undistorts photographs. Views that chose the weights
-    (`TrainConfig.keep`) are not among those of "test".
+    (`TrainConfig.keep`) are not among those of "test". A crop is not looked at: photographs show what is behind too.
     """
-    teacher = Teacher.load(run, device)
+    teacher = Teacher.load(run, device, whole=True)
     data = load_data(run).load()
     scene = as_described(data, teacher.scene)
     if not scene.splits.get(split):
@@ -80,6 +81,7 @@ def evaluate(
         "width": camera.width,
         "height": camera.height,
         "cameras": "given" if teacher.variant.corrections.exact else "aligned with the corrected",
+        **({"crop": "left out: whole photographs"} if (run / CROP).exists() else {}),
         **_training(run, data),
         "mean": average([row["metrics"] for row in rows]),
         "seconds_per_view": sum(row["seconds"] for row in rows) / len(rows),

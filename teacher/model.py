@@ -14,6 +14,8 @@ from torch import Tensor
 from teacher import checkpoint
 from teacher.cameras import Camera
 from teacher.config import from_plain
+from teacher.crop.files import CropFile, read_crop
+from teacher.crop.shape import Crop
 from teacher.datasets.normalise import reframed
 from teacher.files import read_json, write_json
 from teacher.machine import Device, pick_device
@@ -104,19 +106,26 @@ def describe_camera(name: str, camera: Camera) -> CameraDescription:
 class Teacher:
     """Renders views of one scene; see the module's docstring."""
 
-    def __init__(self, variant: Variant, scene: SceneDescription) -> None:
-        self.variant, self.scene = variant.eval(), scene
+    def __init__(self, variant: Variant, scene: SceneDescription, crop: Crop | None = None) -> None:
+        self.variant, self.scene, self.crop = variant.eval(), scene, crop
+        if crop is not None:
+            variant.sampler.confine(crop)
         self._numbers = {camera.name: row for row, camera in enumerate(scene.cameras["train"])}
 
     @property
+    def cropped(self) -> bool:
+        """Whether it shows the object alone, so that photographs have more in them than its views."""
+        return self.crop is not None
+
+    @property
     def aabb(self) -> Float[Tensor, "2 3"]:
-        """The scene's box in the norm frame."""
+        """The box in the norm frame of all that views may show: the scene's, or the crop's."""
         return self.variant.sampler.aabb.cpu()
 
     @property
     def unbounded(self) -> bool:
         """Whether views show what lies beyond that box."""
-        return self.variant.field.unbounded
+        return self.crop is None and self.variant.field.unbounded
 
     def render(self, camera: Camera) -> View:
         """The picture of `camera` (norm frame), at its own size and through its own lens."""
@@ -154,8 +163,13 @@ class Teacher:
             write_json(folder / "corrections.json", summary)
 
     @staticmethod
-    def load(folder: Path, device: Device = "auto") -> "Teacher":
+    def load(folder: Path, device: Device = "auto", whole: bool = False) -> "Teacher":
         """The teacher trained in `folder`, on any device; views come back on the CPU wherever it renders.
+
+        Args:
+            folder: run folder.
+            device: where to render.
+            whole: show everything, even if `folder` has a crop.
 
         Raises:
             UserError: there is none, a file is damaged, or `device` is not there.
@@ -166,4 +180,11 @@ class Teacher:
         tensors, _ = checkpoint.load_tensors(folder / "model.safetensors", "a teacher", _REMEDY)
         variant = config.build(torch.tensor(scene.aabb), scene.split("train"))
         variant.load_state_dict(tensors)
-        return Teacher(variant.to(pick_device(device)), scene)
+        place = pick_device(device)
+        stored = None if whole else read_crop(folder)
+        return Teacher(variant.to(place), scene, None if stored is None else _crop(stored, place))
+
+
+def _crop(stored: CropFile, device: torch.device) -> Crop:
+    cells = None if stored.cells is None else torch.from_numpy(stored.cells)
+    return Crop(torch.tensor(stored.box), cells).to(device)

@@ -10,6 +10,8 @@
   axis by its true ratio.
 * The camera's size decides about EXIF: SfM tools mostly read pixels as they are stored, so a
   picture is turned as its EXIF tag asks only where that, and not the stored form, fits the camera.
+* What a mask hides is opaque black to everybody, from the moment a file is read: nothing downstream,
+  masked or not, can depend on what was there. A shrunk pixel is kept only where all of it is.
 * 16-bit samples lose their low byte, grey and palette pictures become RGBA, colour profiles are
   ignored.
 """
@@ -29,6 +31,7 @@ from teacher.errors import UserError
 # What Pillow raises on damage: SyntaxError is its word for a broken PNG, ValueError for impossible
 # headers, a "bomb" is a picture whose header claims more than 179 million pixels.
 _UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+_HIDDEN = (0, 0, 0, 255)  # not transparent: that would say that nothing is there
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Picture:
     """An image whose brightness takes the place of the alpha channel."""
 
     def rgba(self) -> UInt8[np.ndarray, "height width 4"]:
-        """Straight-alpha sRGB, opaque where the file has no alpha channel.
+        """Straight-alpha sRGB, opaque where the file has no alpha channel; opaque black where it is masked out.
 
         Raises:
             UserError: the file is missing, damaged, of an unknown kind or not of the camera's size.
@@ -64,10 +67,18 @@ class Picture:
             pixels = _as_rgba(_upright(image, self.size, f"image {self.path}"), self.path)
         if self.matte_path is not None:
             pixels[..., 3] = self._matte(pixels.shape[1::-1])
+        kept = self._kept(pixels.shape[1::-1])
+        if kept is not None:
+            pixels[~kept] = _HIDDEN
         return pixels if self.downscale == 1 else _shrink_rgba(pixels, self.downscale)
 
     def alpha(self) -> UInt8[np.ndarray, "full_height full_width"]:
-        """The alpha channel before shrinking; 255 where the file has none. Raises as `rgba`."""
+        """The alpha channel before shrinking; 255 where the file has none or a mask hides it. Raises as `rgba`."""
+        alpha = self._alpha()
+        kept = self._kept(alpha.shape[1::-1])
+        return alpha if kept is None else np.where(kept, alpha, 255).astype(np.uint8)
+
+    def _alpha(self) -> UInt8[np.ndarray, "full_height full_width"]:
         if self.matte_path is not None:
             return self._matte(self.size or read_header(self.path).size)
         with _opened(self.path, "image") as image:
@@ -93,12 +104,19 @@ class Picture:
         if self.mask_path is None:
             return None
         size = self.size or read_header(self.path).size
-        with _opened(self.mask_path, "mask") as image:
-            kept = _nonzero(_upright(image, size, f"mask {self.mask_path}")) != self.mask_inverted
-        if self.downscale == 1:
+        kept = self._kept(size)
+        if kept is None or self.downscale == 1:
             return kept
         width, height = shrunk_size(size, self.downscale)
         return box_filter(kept.astype(np.float32), width, height) > 1 - 1e-4
+
+    def _kept(self, size: tuple[int, int]) -> Bool[np.ndarray, "full_height full_width"] | None:
+        """The mask before shrinking, of a picture of `size`; None where there is none."""
+        if self.mask_path is None:
+            return None
+        with _opened(self.mask_path, "mask") as image:
+            upright = _upright(image, size, f"mask {self.mask_path}")
+            return _nonzero(upright) != self.mask_inverted
 
     def check(self) -> Header:
         """Open the files without decoding them, and raise now what reading would raise later.

@@ -50,6 +50,8 @@ class DataConfig:
     max_side: int | None = None
     """Longest side of a picture, in pixels: they are shrunk by the least whole number that keeps to it; None: by
     `downscale`."""
+    invert_masks: bool = False
+    """Masks are the other way round than their format says: for most, white is then what is ignored."""
 
     def load(self) -> Scene:
         """The scene; raises UserError for anything wrong with the files, or with what is asked of them."""
@@ -60,6 +62,7 @@ class DataConfig:
             max_side=self.max_side,
             aabb=self.aabb,
             splits=self.splits,
+            invert_masks=self.invert_masks,
         )
         return thin(scene, self.train_frames, self.choose)
 

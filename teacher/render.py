@@ -15,7 +15,7 @@ from teacher.ops.composite import composite
 from teacher.ops.trace import Traced
 from teacher.pseudo.view import View
 from teacher.rays import Rays
-from teacher.samplers.base import RenderConfig, Sampler, Sampling, Tracer
+from teacher.samplers.base import RaySampler, RenderConfig, Sampler, Sampling, Tracer
 
 RAYS_PER_CHUNK = 1 << 13
 
@@ -77,17 +77,28 @@ def render_view(
 ) -> View:
     """The whole picture of `camera` with the appearance `code`, samples in the middle of their steps (no jitter).
 
-    Rendered where the code is; the view comes back on the CPU.
+    Rendered where the code is; the view comes back on the CPU. Rays that cannot meet anything cost nothing.
     """
     rays = Cameras.stack([camera]).to(code.device).image_rays(0)
+    reached = sampler.reached(rays) if isinstance(sampler, RaySampler) else None
+    seen = _seen(field, sampler, rays if reached is None else rays[reached], code, config)
+    rgba, depth = seen.rgba, seen.depth / seen.rgba[:, 3].clamp_min(1e-6)
+    if reached is not None:
+        rgba = rgba.new_zeros(len(rays), 4).masked_scatter_(reached[:, None], rgba)
+        depth = depth.new_zeros(len(rays)).masked_scatter_(reached, depth)
+    shape = (camera.height, camera.width)
+    return View(camera, rgba.reshape(*shape, 4).cpu(), depth.reshape(shape).cpu())
+
+
+def _seen(
+    field: Field, sampler: Sampler, rays: Rays, code: Float[Tensor, " codes"], config: RenderConfig
+) -> Traced:
+    """What rays see, all with one code and no jitter."""
     codes, jitter = code.expand(len(rays), -1), torch.full((len(rays),), 0.5, device=code.device)
     traced = None
     if isinstance(sampler, Tracer):
         traced = sampler.trace(field, rays, codes.contiguous(), jitter, config)
-    seen = traced or _see(field, sampler, rays, codes, jitter, replace(config, capacity=None))
-    depth = seen.depth / seen.rgba[:, 3].clamp_min(1e-6)
-    shape = (camera.height, camera.width)
-    return View(camera, seen.rgba.reshape(*shape, 4).cpu(), depth.reshape(shape).cpu())
+    return traced or _see(field, sampler, rays, codes, jitter, replace(config, capacity=None))
 
 
 def _see(
@@ -99,7 +110,8 @@ def _see(
     config: RenderConfig,
 ) -> Traced:
     """What rays see, by way of their samples: a part of the rays at a time."""
-    chunks = [slice(i, i + RAYS_PER_CHUNK) for i in range(0, len(rays), RAYS_PER_CHUNK)]
+    starts = range(0, max(1, len(rays)), RAYS_PER_CHUNK)  # no rays are one empty chunk
+    chunks = [slice(i, i + RAYS_PER_CHUNK) for i in starts]
     parts = [
         render_rays(field, sampler, rays[chunk], codes[chunk], jitter[chunk], config)
         for chunk in chunks

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from export.compare.records import MODELS
 from export.run_checks import BUNDLE_SCHEMA
 from export.runs import Run
+from teacher.crop import files as crops
 from teacher.errors import UserError
 from teacher.files import read_json, sha256
 
@@ -44,7 +45,7 @@ def digest(value: object) -> str:
 
 def fingerprint(teacher: Path) -> str:
     """Of the teacher in that run folder, as `teacher.pseudo.source.open_source` gives it."""
-    return content(teacher / "model.safetensors")[:16]
+    return crops.fingerprint(teacher, content(teacher / "model.safetensors"))
 
 
 def scene_of(student: Path) -> dict[str, Any]:
@@ -90,7 +91,8 @@ def _teacher(run: Run) -> list[Any] | None:
         return None if run.student is None else _oracle(run.student)
     config = read_json(run.teacher / "config.json", "a teacher's configuration", "train it")
     files = [content(run.teacher / name) for name in ("model.safetensors", "scene.json")]
-    return [config["train"], *files]
+    crop = run.teacher / crops.NAME
+    return [config["train"], *files, *([content(crop)] if crop.exists() else [])]
 
 
 def _oracle(student: Path) -> list[Any]:

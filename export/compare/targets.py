@@ -19,6 +19,7 @@ from export.runs import Run
 from student.evaluate import IMAGINED_VIEWS
 from student.held_out import HeldOut, frames_of, imagined
 from teacher.cameras import Camera
+from teacher.crop.files import NAME as CROP
 from teacher.errors import UserError
 from teacher.pseudo.source import open_source, unseen_camera
 from teacher.pseudo.store import StoredSource
@@ -54,7 +55,8 @@ def targets_of(run: Run, split: str, surroundings: Surroundings) -> list[Target]
     frames = _frames(run, split)
     if frames is not None:
         picture = surroundings.picture
-        return [_photograph(k, split, frame, picture) for k, frame in enumerate(frames)]
+        crop = _crop(run)
+        return [_photograph(k, split, frame, picture, crop) for k, frame in enumerate(frames)]
     stored = _stored_views(run, surroundings)
     if stored is not None:
         return stored
@@ -80,7 +82,19 @@ def _frames(run: Run, split: str) -> tuple[Frame, ...] | None:
         return None
 
 
-def _photograph(number: int, split: str, frame: Frame, picture: tuple[int, int] | None) -> Target:
+def _crop(run: Run) -> dict[str, Any]:
+    """What of photographs counts: another crop of the teacher, other pixels."""
+    path = None if run.teacher is None else run.teacher / CROP
+    return {"crop": content(path)} if path is not None and path.exists() else {}
+
+
+def _photograph(
+    number: int,
+    split: str,
+    frame: Frame,
+    picture: tuple[int, int] | None,
+    crop: dict[str, Any],
+) -> Target:
     seen = frame.picture
     description = {
         **_of_camera(frame.camera),
@@ -88,6 +102,7 @@ def _photograph(number: int, split: str, frame: Frame, picture: tuple[int, int] 
         "picture": picture,
         "downscale": seen.downscale,
         "mask_inverted": seen.mask_inverted,
+        **crop,
     }
     paths = [path for path in (seen.path, seen.mask_path) if path is not None]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from export.compare.contenders import Contenders
 from export.compare.identity import PRECISIONS
 from export.compare.records import Scores
-from student.held_out import HeldOut, Photographer, pinhole_picture
+from student.held_out import HeldOut, Photographer, cut_out, is_cropped, pinhole_picture
 from teacher.cameras import Camera
 from teacher.evaluate import BACKGROUNDS
 from teacher.metrics import measure
@@ -100,6 +100,8 @@ def compare_frame(
             "teacher", size, lambda: teacher.photograph(seen), repeats
         )
         camera = given["teacher"][0].camera
+        if is_cropped(teacher):
+            truth, kept = cut_out(truth, kept, given["teacher"][0])
     return _compare(contenders, camera, given, (truth, kept), background, scores, repeats)
 
 

@@ -136,7 +136,8 @@ def _photographs(data: Path, images: Path, settings: FrameSettings) -> Frames:
         given = f"{len(photos)} pictures"
         raise _too_few(f"photographs in {data}", given, "take at least 20, all round the object")
     pictures, facts, contrasts = [], [], []
-    shown = read_photos(photos, settings.max_image_size, settings.masks)
+    masks = settings.masks, settings.invert_masks
+    shown = read_photos(photos, settings.max_image_size, *masks)
     for one in tqdm(shown, "photographs", len(photos), unit="picture"):
         _save(images / one.name, one.image)
         if one.mask is not None:

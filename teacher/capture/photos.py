@@ -6,7 +6,7 @@ Photographs of one camera, size and focal length share a lens; those without suc
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
 from teacher.capture.colmap import Group
-from teacher.capture.masks import find_mask, read_mask
+from teacher.capture.masks import filled, find_mask, read_mask, shrunk_mask
 from teacher.capture.video import MEASURED_SIDE, fitted
 from teacher.datasets.entries import IMAGE_EXTENSIONS
 from teacher.datasets.raw import natural_order
@@ -70,17 +70,24 @@ class Shown:
 
 
 def read_photos(
-    photos: Sequence[Photo], longest_side: int, masks: Path | None = None
+    photos: Sequence[Photo], longest_side: int, masks: Path | None = None, inverted: bool = False
 ) -> Iterator[Shown]:
-    """Each photograph upright and shrunk. Raises UserError naming one, or its mask, that cannot be read."""
+    """Each photograph upright and shrunk, what its mask hides painted over.
+
+    Args:
+        photos: the photographs.
+        longest_side: in pixels; larger photographs are shrunk.
+        masks: folder of masks.
+        inverted: white is what masks hide.
+
+    Raises:
+        UserError: names a photograph, or its mask, that cannot be read.
+    """
     for photo in photos:
         try:
             with Image.open(photo.path) as opened:
-                shown = _shown(photo, opened, longest_side)
-                if masks is not None:
-                    mask = read_mask(find_mask(masks, photo.path), opened, shown.image.size)
-                    shown = replace(shown, mask=mask)
-                yield shown
+                mask = None if masks is None else find_mask(masks, photo.path)
+                yield _shown(photo, opened, longest_side, mask, inverted)
         except UserError:
             raise
         except _UNREADABLE as error:
@@ -92,7 +99,9 @@ def read_photos(
             ) from error
 
 
-def _shown(photo: Photo, opened: Image.Image, longest_side: int) -> Shown:
+def _shown(
+    photo: Photo, opened: Image.Image, longest_side: int, mask: Path | None, inverted: bool
+) -> Shown:
     exif = opened.getexif()
     upright = ImageOps.exif_transpose(opened)
     alpha = "A" in upright.getbands() or "transparency" in upright.info
@@ -100,6 +109,9 @@ def _shown(photo: Photo, opened: Image.Image, longest_side: int) -> Shown:
         raise ValueError("16-bit grey samples, 8-bit colour expected")
     pixels = upright.convert("RGBA" if alpha else "RGB")
     size = fitted(*pixels.size, longest_side)
+    kept = None if mask is None else read_mask(mask, opened, size, inverted)
+    if kept is not None:
+        pixels = Image.fromarray(filled(np.array(pixels), kept))
     if size != pixels.size:
         pixels = pixels.resize(size, Image.Resampling.BOX, reducing_gap=None)
     luma = pixels.convert("L").resize(fitted(*size, MEASURED_SIDE), Image.Resampling.BOX)
@@ -107,7 +119,8 @@ def _shown(photo: Photo, opened: Image.Image, longest_side: int) -> Shown:
     detail = exif.get_ifd(_EXIF)
     lens = (exif.get(_MAKE), exif.get(_MODEL), detail.get(_FOCAL), focal, size)
     name = photo.name + (".png" if alpha else ".jpg")
-    return Shown(name, pixels, np.array(luma), tuple(map(str, lens)), focal)
+    shown = None if kept is None else shrunk_mask(kept, size)
+    return Shown(name, pixels, np.array(luma), tuple(map(str, lens)), focal, shown)
 
 
 def _focal(exif: Image.Exif, size: tuple[int, int]) -> float | None:

@@ -27,6 +27,8 @@ class FrameSettings:
     """Longest side of the pictures written, in pixels; larger ones are shrunk."""
     masks: Path | None = None
     """Folder of masks named as the photographs are (IMG_1.png or IMG_1.jpg.png): white is kept, black ignored."""
+    invert_masks: bool = False
+    """Masks are the other way round: white is ignored."""
 
 
 @dataclass(frozen=True)

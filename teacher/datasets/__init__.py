@@ -4,6 +4,7 @@ A new format is one module with a `load(path, options)` and one line in `FORMATS
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from teacher.datasets import blender, colmap, dtu, llff, transforms
@@ -33,6 +34,7 @@ def load_scene(
     aabb: Corners | None = None,
     test_every: int = 8,
     splits: Path | None = None,
+    invert_masks: bool = False,
 ) -> Scene:
     """Load the data set at `path`; what is odd but usable is logged and kept in `Scene.warnings`.
 
@@ -47,15 +49,17 @@ def load_scene(
         test_every: where the data set has no test pictures, every n-th is held out (at least 2).
         splits: a file that divides the data set by names, `teacher.datasets.splits`; left out, the data set's
             `split_indices.json` is used if there is one, else its own division.
+        invert_masks: masks have the opposite polarity of what their format says.
 
     Raises:
         UserError: no format fits, or the data set cannot be used.
     """
     _check_options(path, downscale, format, test_every)
-    raw = _read(path, format, LoadOptions(downscale, test_every, splits))
+    options = LoadOptions(downscale, test_every, splits, invert_masks)
+    raw = _read(path, format, options)
     if max_side is not None:
         shrunk = _downscale_to(raw, max_side, downscale)
-        raw = _read(path, format, LoadOptions(shrunk, test_every, splits))
+        raw = _read(path, format, replace(options, downscale=shrunk))
     scene = normalise(raw, aabb)
     for warning in scene.warnings:
         _logger.warning(warning)

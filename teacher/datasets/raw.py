@@ -31,6 +31,8 @@ class LoadOptions:
     """Where the data set names no test pictures, every n-th one from the first is held out."""
     splits: Path | None = None
     """File of names that divides the data set (`teacher.datasets.splits`); None: the one in its folder, if any."""
+    invert_masks: bool = False
+    """Masks have the opposite polarity of what their format says."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from teacher.cameras import Camera
+from teacher.crop.files import fingerprint
 from teacher.errors import UserError
 from teacher.files import sha256
 from teacher.pseudo.envelope import Envelope, fit_envelope, sample_camera
@@ -121,8 +122,8 @@ def _open_teacher(path: str | Path) -> Source | None:
 
     teacher = Teacher.load(folder)
     cameras = tuple(teacher.scene.split("train"))
-    envelope, weights = fit_envelope(cameras), sha256(folder / "model.safetensors")
-    seen = (teacher.scene.name, teacher, envelope, teacher.aabb, cameras, weights[:16])
+    mark = fingerprint(folder, sha256(folder / "model.safetensors"))
+    seen = (teacher.scene.name, teacher, fit_envelope(cameras), teacher.aabb, cameras, mark)
     return Source(*seen, unbounded=teacher.unbounded)
 
 

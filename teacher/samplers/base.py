@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from teacher.crop.shape import Crop
 from teacher.fields.base import Field
 from teacher.ops.composite import composite
 from teacher.ops.trace import Traced
@@ -109,6 +110,14 @@ class RaySampler(nn.Module, ABC):
     def update(self, field: Field, step: int, generator: torch.Generator) -> None:
         """Look at the field before training step `step`, if it is time to."""
         return
+
+    def confine(self, crop: Crop) -> None:
+        """Sample nothing outside `crop` from now on; for teachers that are done learning."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be cropped")
+
+    def reached(self, rays: Rays) -> Bool[Tensor, " rays"] | None:
+        """Which rays may meet anything, where only a part of space is sampled; None: all."""
+        return None
 
     def groups(self) -> dict[str, Group]:
         """How the optimiser treats the sampler's own parameters, by name."""

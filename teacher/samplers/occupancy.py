@@ -17,11 +17,12 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from teacher.crop.shape import Crop
 from teacher.datasets.sparse import LEAST_POINTS
 from teacher.errors import UserError
 from teacher.fields.base import Field, RadianceField
 from teacher.ops.occupancy import occupancy_bits, occupancy_threshold, occupancy_update
-from teacher.ops.occupancy.morton import check_cells, occupied_part
+from teacher.ops.occupancy.morton import check_cells, occupied_part, pack
 from teacher.ops.radiance import FieldWeights
 from teacher.ops.ray_march import ray_march
 from teacher.ops.trace import Space, Traced, trace, visible_samples
@@ -93,6 +94,7 @@ class OccupancySampler(RaySampler):
         self.register_buffer("occupied", torch.tensor(1.0))
         self.register_buffer("aabb", aabb.clone())
         self.register_buffer("first", None, persistent=False)
+        self._crop: Crop | None = None
 
     def restrict(self, seen: Bool[Tensor, "cascades x y z"]) -> None:
         """Give up the cells that are not `seen`, for good."""
@@ -111,6 +113,31 @@ class OccupancySampler(RaySampler):
         if len(inside) >= LEAST_POINTS:
             self.first = cells_near(inside, *size).to(self.density.device)
         self.restrict(~free_cells(frames, points.cpu(), *size).to(self.density.device))
+
+    def confine(self, crop: Crop) -> None:
+        """Sample no cell that `crop` keeps nothing of, and nothing outside the box, which is cut exactly."""
+        low, high = (
+            torch.maximum(self.aabb[0], crop.box[0]),
+            torch.minimum(self.aabb[1], crop.box[1]),
+        )
+        self.aabb.copy_(torch.stack([low, torch.maximum(low, high)]))
+        if crop.cells is not None:
+            size, cascades = self.config.resolution, self.config.cascades
+            axis = (torch.arange(size, device=self.bits.device) + 0.5) * (2 / size) - 1
+            unit = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+            quarters = torch.cartesian_prod(*[torch.tensor([-0.5, 0.5])] * 3).to(unit) / size
+            kept = torch.stack(
+                [
+                    torch.stack([crop.keeps(2**c * (unit + part)) for part in quarters]).any(0)
+                    for c in range(cascades)
+                ]
+            )
+            self.bits &= pack(kept.reshape(cascades, size, size, size))
+        self._crop = crop
+
+    def reached(self, rays: Rays) -> Bool[Tensor, " rays"] | None:
+        """As `RaySampler.reached`."""
+        return None if self._crop is None else self._crop.interval(rays)[:, 1] > 0
 
     def sample(
         self, field: Field, rays: Rays, jitter: Float[Tensor, " rays"], config: RenderConfig

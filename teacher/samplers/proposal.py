@@ -8,12 +8,13 @@ field learns nothing from them. Barron et al. 2022, "Mip-NeRF 360: Unbounded Ant
 """
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from teacher.crop.shape import Crop
 from teacher.errors import UserError
 from teacher.fields.base import Field
 from teacher.ops.composite import composite
@@ -82,6 +83,16 @@ class ProposalSampler(RaySampler):
         rounds = [dataclasses.replace(config.density, grid=grid).build() for grid in grids]
         self.rounds = nn.ModuleList(rounds)
         self._power, self._learns = 1.0, True
+        self._crop: Crop | None = None
+
+    def confine(self, crop: Crop) -> None:
+        """Spread all samples of a ray over its way through the crop's box; those in other cells have no length."""
+        self.aabb.copy_(crop.box)
+        self._crop = crop
+
+    def reached(self, rays: Rays) -> Bool[Tensor, " rays"] | None:
+        """As `RaySampler.reached`."""
+        return None if self._crop is None else self._crop.interval(rays)[:, 1] > 0
 
     def groups(self) -> dict[str, Group]:
         """Matrices decay, tables do not."""
@@ -100,7 +111,7 @@ class ProposalSampler(RaySampler):
         """The same number of samples on every ray; in training with the proposals that led to them."""
         rays = Rays(rays.origins.detach(), rays.directions.detach())
         learn = self.training and self._learns and torch.is_grad_enabled()
-        whole = torch.arange(2.0, device=rays.origins.device).expand(len(rays), 2)
+        whole = self._whole(rays)
         proposals = [Proposal(whole, torch.ones_like(whole[:, :1]))]
         for index, (density, count) in enumerate(
             zip(self.rounds, self.config.proposals, strict=True)
@@ -112,9 +123,25 @@ class ProposalSampler(RaySampler):
         edges = self._closer(
             proposals[-1], self.config.samples, _shuffled(jitter, len(self.rounds))
         )
-        samples = _packed(self.config.spacing.to_t(edges))
+        samples = self._samples(rays, edges)
         looks = len(rays) * sum(self.config.proposals)
         return Sampling(samples, looks, tuple(proposals[1:]) if learn else (), edges)
+
+    def _whole(self, rays: Rays) -> Float[Tensor, "rays 2"]:
+        """Where each ray begins and ends, as s; rays that miss a crop, which have no length, go all the way."""
+        whole = torch.arange(2.0, device=rays.origins.device).expand(len(rays), 2)
+        if self._crop is None:
+            return whole
+        inside = self.config.spacing.to_s(self._crop.interval(rays)).clamp(0, 1)
+        return torch.where(inside[:, 1:] > inside[:, :1], inside, whole)
+
+    def _samples(self, rays: Rays, edges: Float[Tensor, "rays bins_plus_one"]) -> Samples:
+        """The intervals between `edges`, given as s; without length where they are not part of the crop."""
+        samples = _packed(self.config.spacing.to_t(edges))
+        if self._crop is None:
+            return samples
+        kept = self._crop.keeps(samples.midpoints(rays))
+        return replace(samples, t_ends=torch.where(kept, samples.t_ends, samples.t_starts))
 
     @torch.no_grad()
     def _closer(
@@ -129,7 +156,7 @@ class ProposalSampler(RaySampler):
         self, density: nn.Module, rays: Rays, edges: Float[Tensor, "rays bins_plus_one"]
     ) -> Float[Tensor, "rays bins"]:
         """What share of each ray's light `density` says ends in each interval."""
-        samples = _packed(self.config.spacing.to_t(edges))
+        samples = self._samples(rays, edges)
         values = density(samples.midpoints(rays))
         colourless = values.new_zeros(len(values), 0)
         *_, weights = composite(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from export.compare.records import ViewRecord
+from teacher.crop.files import NAME as CROP
 from web.panel import notices, pane_choice, progress, tables
 from web.panel.known import Known, known, ordered, quality, thumbnail
 from web.panel.selection import Selection
@@ -26,8 +27,22 @@ def show(selection: Selection) -> None:
         return
     name = _choose_view(found, selection)
     records = found.records[name]
+    _tell_crops(selection)
     pane_choice.show(records, selection)
     tables.show_view(records)
+
+
+def _tell_crops(selection: Selection) -> None:
+    """Which runs show the object alone: their figures are not those of whole photographs."""
+    cropped = [
+        notices.plain(run.name)
+        for run in selection.runs
+        if run.teacher is not None and (run.teacher / CROP).exists()
+    ]
+    if cropped:
+        st.caption(
+            f"Cropped: {', '.join(cropped)}. The photograph counts where the teacher's alpha is above 0.5."
+        )
 
 
 def _choose_view(found: Known, selection: Selection) -> str:
