@@ -78,15 +78,20 @@ class Variant(nn.Module):
         if self.corrections.exact:
             self.sampler.prepare(frames)
 
-    def update(self, step: int, generator: torch.Generator) -> None:
-        """Get ready for training step `step`."""
+    def update(self, step: int, generator: torch.Generator, steps: int = 1) -> None:
+        """Get ready for training step `step` of `steps`."""
+        self.field.update(step, steps)
         self.sampler.update(self.field, step, generator)
         self.corrections.update(step)
 
-    def per_frame(self) -> list[str]:
-        """Names of the parameters whose rows belong to training frames."""
-        parts = ("per_image.", "corrections.")
-        return [name for name, _ in self.named_parameters() if name.startswith(parts)]
+    def rows(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """What the rows of parameters belong to, by parameter: training frames, which are called `names`, or lenses."""
+        parts = {"per_image": self.per_image, "corrections": self.corrections}
+        return {
+            f"{part}.{name}": list(owners)
+            for part, module in parts.items()
+            for name, owners in module.rows(names).items()
+        }
 
     def render_view(self, camera: Camera) -> View:
         """Render a picture of no training frame, with the neutral code."""
