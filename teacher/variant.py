@@ -93,11 +93,12 @@ class Variant(nn.Module):
             for name, owners in module.rows(names).items()
         }
 
-    def render_view(self, camera: Camera) -> View:
-        """Render a picture of no training frame, with the neutral code."""
-        return render_view(self.field, self.sampler, camera, self.per_image.neutral(), self.config)
+    def render_view(self, camera: Camera, code: Float[Tensor, " codes"] | None = None) -> View:
+        """Render a picture from `camera` as it is, with the neutral code unless one is given."""
+        code = self.per_image.neutral() if code is None else code
+        return render_view(self.field, self.sampler, camera, code, self.config)
 
     def render_frame(self, camera: Camera, frame: int) -> View:
         """Render the training frame number `frame`, given with `camera`, as training does: corrected, with its code."""
         corrected, code = self.corrections.corrected(camera, frame), self.per_image.of(frame)
-        return render_view(self.field, self.sampler, corrected, code, self.config)
+        return self.render_view(corrected, code)
