@@ -37,10 +37,11 @@ class CorrectionsConfig:
 
     rate: float = 0.0
     """Learning rate of poses, as a multiple of the field's (0.1 is usual); 0: poses are as given."""
-    final: float = 0.1
-    """Fraction of its peak that this rate has at the end of training."""
-    start: int = 500
-    """Training step of the first correction: by then there is a coarse scene to be right or wrong about."""
+    final: float = 0.03
+    """Fraction of its peak that this rate has at the end of training: what noise leaves in poses goes with it."""
+    start: int = 50
+    """Training step of the first correction: by then there is a coarse scene to be right or wrong about. Later is
+    worse: what a sharp scene has learned from wrong cameras has to be unlearned."""
     decay: float = 0.0
     """L2 towards the given poses: half of it times the sum of all squares (radians) joins the loss."""
     intrinsics: float = 0.0

@@ -83,7 +83,8 @@ class HashGridField(RadianceField):
     def update(self, step: int, steps: int) -> None:
         """Open the window as far as it is to be at training step `step` of `steps`."""
         if self.window.coarse:
-            self.opened.copy_(self.window.weights(self.grid.levels, step / steps))
+            part, device = step / steps, self.opened.device
+            self.opened.copy_(self.window.weights(self.grid.levels, part, device))
 
     def weights(self) -> FieldWeights:
         """The parameters as the kernels take them.

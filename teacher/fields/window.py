@@ -23,14 +23,19 @@ class Window:
     end: float = 0.5
     """Part of training after which all have joined."""
 
-    def weights(self, levels: int, progress: float) -> Float[Tensor, " levels"]:
+    def weights(
+        self, levels: int, progress: float, device: torch.device | str = "cpu"
+    ) -> Float[Tensor, " levels"]:
         """What each of `levels` levels counts, 0 to 1, when `progress` (0 to 1) of training is over.
+
+        Made on `device`, which nothing waits for.
 
         >>> Window(coarse=2, end=1.0).weights(4, 0.25).tolist()
         [1.0, 1.0, 0.5, 0.0]
         """
         if not self.coarse:
-            return torch.ones(levels)
-        way = (progress - self.start) / max(1e-6, self.end - self.start)
-        joined = self.coarse + min(1.0, max(0.0, way)) * (levels - self.coarse)
-        return 0.5 - 0.5 * torch.cos(torch.pi * (joined - torch.arange(levels)).clamp(0, 1))
+            return torch.ones(levels, device=device)
+        passed = (progress - self.start) / max(1e-6, self.end - self.start)
+        joined = self.coarse + min(1.0, max(0.0, passed)) * (levels - self.coarse)
+        way = (joined - torch.arange(levels, device=device)).clamp(0, 1)
+        return 0.5 - 0.5 * torch.cos(torch.pi * way)

@@ -12,6 +12,7 @@ Errors are means over training cameras after the similarity that takes the true 
 seen from their true poses, by the similarity that `LearnedCameras.aligned` uses too; nothing about them is trained.
 """
 
+import itertools
 import re
 import statistics
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from teacher.corrections import CorrectionsConfig, GivenCameras
 from teacher.demo import write_demo_scene
 from teacher.demo.scene import still_life
 from teacher.errors import UserError, exit_on_user_error
-from teacher.files import write_json
+from teacher.files import read_json, write_json
 from teacher.presets import PRESETS, DataConfig, TrainConfig
 from teacher.rigid import aligning_similarity, differences, moved
 from teacher.scene import Frame, Scene
@@ -179,7 +180,7 @@ class Bench:
 
     studies: tuple[str, ...] = ("perturbed", "clip", "focal")
     """Some of perturbed, clip, focal."""
-    steps: int = 1500
+    steps: int = 1000
     """Of each training."""
     seeds: tuple[int, ...] = (0,)
     """Of what is drawn in training and of how cameras are wrong."""
@@ -199,22 +200,29 @@ class Bench:
         torch.set_num_threads(self.threads)
         unknown = [name for name in self.studies if name not in STUDIES]
         if unknown:
-            raise UserError(
-                "--studies", unknown[0], f"some of {', '.join(STUDIES)}", "choose of these"
-            )
-        found = {"provenance": report.provenance(), "settings": to_plain(self), "studies": {}}
-        for name in self.studies:
-            rows = [
-                {"case": case.label, **measure(case, self.steps, seed)}
-                for seed in self.seeds
-                for case in STUDIES[name](self, seed)
-            ]
-            found["studies"][name] = rows
-            write_json(self.folder / "poses.json", found)
-            print(markdown({name: rows}))
+            known = f"some of {', '.join(STUDIES)}"
+            raise UserError("--studies", unknown[0], known, "choose of these")
+        found = self._known()
+        for name, seed in itertools.product(self.studies, self.seeds):
+            for case in STUDIES[name](self, seed):
+                key = f"{case.label}, seed {seed}"
+                if key not in found["rows"]:
+                    found["rows"][key] = measure(case, self.steps, seed)
+                    write_json(self.folder / "poses.json", found)
+                print(f"{key}: {found['rows'][key]}")
+        text = f"{_head(found)}\n\n{markdown(found['rows'])}"
+        print(text)
         if self.write:
-            text = f"{_head(found)}\n\n{markdown(found['studies'])}"
             report.write_section("poses", text, self.docs / "poses.md")
+
+    def _known(self) -> dict[str, Any]:
+        """Results so far of the same settings; none otherwise."""
+        path, settings = self.folder / "poses.json", to_plain((self.steps, self.corrections))
+        if path.exists():
+            found = read_json(path, "results of an earlier run", "delete it")
+            if found["settings"] == settings:
+                return found
+        return {"provenance": report.provenance(), "settings": settings, "rows": {}}
 
 
 def of_perturbed(bench: Bench, seed: int) -> list[Case]:
@@ -268,38 +276,28 @@ STUDIES: dict[str, Callable[[Bench, int], list[Case]]] = {
 }
 
 
-def markdown(studies: dict[str, list[dict[str, Any]]]) -> str:
+def markdown(found: dict[str, dict[str, Any]]) -> str:
     """A row for each training."""
-    head = (
-        "",
-        "seed",
-        "rotation before",
-        "after",
-        "position before",
-        "after",
-        "focal length",
-        "held out dB",
-    )
+    ends = ("before", "after")
+    head = ("", "rotation off by", "", "position off by", "", "focal length", "held out, dB")
     rows = [
         [
-            row["case"],
-            row["seed"],
-            *(f"{row[when]['degrees']:.3f}°" for when in ("before", "after")),
-            *(f"{row[when]['percent']:.3f} %" for when in ("before", "after")),
+            case,
+            *(f"{row[when]['degrees']:.3f}°" for when in ends),
+            *(f"{row[when]['percent']:.3f} %" for when in ends),
             f"{100 * row['focal']:+.2f} %",
             f"{row['psnr']:.2f}",
         ]
-        for name in studies
-        for row in studies[name]
+        for case, row in found.items()
     ]
     return report.table(head, rows)
 
 
 def _head(found: dict[str, Any]) -> str:
-    made, settings = found["provenance"], found["settings"]
+    made = found["provenance"]
     return (
-        f"`python -m tests.bench.bench_poses`: {made['machine']}; torch {made['torch']}, {settings['threads']} thread; "
-        f"{made['date']}, commit {made['commit']}. {settings['steps']} steps."
+        f"`python -m tests.bench.bench_poses`: {made['machine']}; torch {made['torch']}, {made['threads']} thread(s); "
+        f"{made['date']}, commit {made['commit']}. {found['settings'][0]} steps."
     )
 
 
