@@ -5,7 +5,8 @@
     python -m tests.bench.bench_poses --write              also the table of docs/poses.md
 
 `perturbed`: the built-in scene, each camera turned by 2 degrees and shifted by 2 % of the radius, drawn for itself.
-`clip`: a video of the built-in scene, with the cameras that `python -m teacher process` finds.
+`clip`: a video of the built-in scene, with the cameras that `python -m teacher process` finds; the frames then have the
+alpha that a matte would give them.
 `focal`: the built-in scene with a focal length that is wrong by 2 %.
 
 Errors are means over training cameras after the similarity that takes the true ones onto them. Held-out views are
@@ -22,6 +23,7 @@ from typing import Any
 
 import torch
 import tyro
+from PIL import Image
 from tqdm import tqdm
 
 from teacher.cameras import Camera, apply_similarity, point_of_interest
@@ -30,11 +32,15 @@ from teacher.capture.settings import FrameSettings
 from teacher.config import to_plain
 from teacher.corrections import CorrectionsConfig, GivenCameras
 from teacher.demo import write_demo_scene
+from teacher.demo.dataset import straight_rgba
 from teacher.demo.scene import still_life
+from teacher.demo.tracer import render
 from teacher.errors import UserError, exit_on_user_error
-from teacher.files import read_json, write_json
+from teacher.files import read_json, replacing, write_json
+from teacher.pictures import Picture
 from teacher.presets import PRESETS, DataConfig, TrainConfig
 from teacher.rigid import aligning_similarity, differences, moved
+from teacher.samplers.occupancy import OccupancyConfig
 from teacher.scene import Frame, Scene
 from teacher.trainer import Trainer
 from tests import clips
@@ -43,14 +49,17 @@ from tests.bench import report
 DEGREES, SHARE, FOCAL = 2.0, 0.02, 1.02
 """What is done to cameras: degrees, part of the radius, factor of the focal length."""
 
+CLIP_BOX = ((-0.36, -0.36, -0.16), (0.36, 0.36, 0.24))
+"""Around the things on the table, in units of the cameras' distance, about the point they look at."""
 OFF = CorrectionsConfig()
 ON = CorrectionsConfig(rate=0.1, start=50, final=0.03)
 """What the studies try."""
 
 
 def config(corrections: CorrectionsConfig, steps: int, seed: int) -> TrainConfig:
-    """The `demo` preset for pictures of 64 to 100 pixels: cells and steps of about half a pixel."""
+    """The `demo` preset for pictures of 64 to 100 pixels: its cells and steps are about half a pixel."""
     demo = PRESETS["demo"][1]
+    assert isinstance(demo.sampler, OccupancyConfig)
     grid = replace(demo.field.grid, levels=6, finest=128)
     return replace(
         demo,
@@ -156,16 +165,33 @@ def demo(folder: Path) -> Scene:
 
 
 def clip(folder: Path) -> tuple[Scene, dict[str, Camera]]:
-    """48 frames of 400 pixels, processed and read at 100; and their true cameras."""
+    """48 frames of 400 pixels, processed; read at 100, with the alpha that a matte would give; and true cameras."""
     cameras, video, data = clips.orbit(48, 400), folder / "clip.mp4", folder / "clip"
     if not video.exists():
         folder.mkdir(parents=True, exist_ok=True)
         clips.write_clip(video, clips.photographs(still_life(), cameras), fps=10)
     if not (data / "transforms.json").exists():
         process(Request(video, data, FrameSettings(num_frames_target=48)))
-    scene = DataConfig(data, max_side=100).load()
+    scene = DataConfig(data, max_side=100, aabb=CLIP_BOX).load()
     names = true_cameras(scene)
-    return scene, {name: cameras[_number(name)] for name in names}
+    matte = {name: _with_alpha(folder / "alpha", _number(name)) for name in tqdm(names, "matte")}
+    splits = {
+        split: tuple(replace(frame, picture=matte[frame.name]) for frame in frames)
+        for split, frames in scene.splits.items()
+    }
+    truth = {name: cameras[_number(name)] for name in names}
+    return replace(scene, splits=splits, has_alpha=True), truth
+
+
+def _with_alpha(folder: Path, number: int) -> Picture:
+    """A frame of the clip at 100 pixels as RGBA, rendered once."""
+    path = folder / f"{number:03}.png"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = straight_rgba(render(still_life(), clips.orbit(48, 100)[number], 3))
+        with replacing(path) as partial:
+            Image.fromarray(pixels).save(partial, "PNG")
+    return Picture(path)
 
 
 def _number(name: str) -> int:
