@@ -28,7 +28,7 @@ from teacher.images import (
     write_png,
 )
 from teacher.machine import Device
-from teacher.metrics import average, measure
+from teacher.metrics import average, measure, psnr
 from teacher.model import Teacher, as_described
 from teacher.parallel import World
 from teacher.paths import PATHS, read_path
@@ -82,6 +82,7 @@ def evaluate(
         "height": camera.height,
         "cameras": "given" if teacher.variant.corrections.exact else "aligned with the corrected",
         **({"crop": "left out: whole photographs"} if (run / CROP).exists() else {}),
+        **_from_given(rows),
         **_training(run, data),
         "mean": average([row["metrics"] for row in rows]),
         "seconds_per_view": sum(row["seconds"] for row in rows) / len(rows),
@@ -106,7 +107,16 @@ def _evaluate_frame(
     image = composite_over(view.rgba, background).clamp(0, 1)
     write_view(folder / Path(frame.name).name, view)
     row = {"name": frame.name, "seconds": seconds, "metrics": measure(image, truth, kept)}
+    if not teacher.variant.corrections.exact:
+        given = composite_over(teacher.as_given(frame).rgba, background)
+        row["psnr_from_given_camera"] = psnr(given[kept], truth[kept])
     return row, [truth, image, _grey(view.depth)]
+
+
+def _from_given(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Where cameras were corrected: mean PSNR of the same teacher from the cameras as they came with the data."""
+    values = [row["psnr_from_given_camera"] for row in rows if "psnr_from_given_camera" in row]
+    return {"psnr_from_given_cameras": sum(values) / len(values)} if values else {}
 
 
 def _training(run: Path, data: Scene) -> dict[str, Any]:

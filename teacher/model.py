@@ -142,6 +142,13 @@ class Teacher:
             return self.variant.render_view(self.variant.corrections.aligned(frame.camera))
         return self.variant.render_frame(frame.camera, number)
 
+    def as_given(self, frame: Frame) -> View:
+        """As `photograph`, but with the camera that the frame came with: what corrections changed shows."""
+        number = self._numbers.get(frame.name)
+        codes = self.variant.per_image
+        code = codes.neutral() if number is None else codes.of(number)
+        return self.variant.render_view(frame.camera, code)
+
     def psnrs(self, frames: Sequence[Frame], background: float = WHITE) -> list[float]:
         """PSNR of each of `frames` without masked pixels, on `background` where it is transparent."""
         values = []

@@ -5,6 +5,7 @@ picture; density does not, so that what is where stays common to all. A picture 
 of all, or the zero that all began with.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +45,10 @@ class PerImage(nn.Module):
     def groups(self) -> dict[str, Group]:
         """One slower group."""
         return {"codes": Group(rate=self.config.rate, pull=self.config.decay)}
+
+    def rows(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Whose the rows of parameters are, by parameter, for the training frames `names`."""
+        return {"codes": tuple(names)}
 
     def forward(self, frames: Int[Tensor, " rays"]) -> Float[Tensor, "rays codes"]:
         """The code of each ray's picture."""

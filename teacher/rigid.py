@@ -16,6 +16,7 @@ from torch import Tensor
 from teacher.cameras import Camera
 
 _SERIES_BELOW = 1e-2  # square of the angle below which four terms are exact, even in float64
+_NEAREST = 0.25  # norm units: cameras nearer than this to what they look at shift in units of this
 _NEGLIGIBLE = 1e-6  # singular values below this fraction of the largest are no direction
 
 
@@ -74,12 +75,58 @@ def gauge_directions(
     return u[:, sizes > _NEGLIGIBLE * sizes[0]].to(centres)
 
 
-def aligning_similarity(cameras: Sequence[Camera], onto: Sequence[Camera]) -> Float[Tensor, "4 4"]:
+def gauge_readings(
+    centres: Float[Tensor, "cameras 3"], point: Float[Tensor, "3"]
+) -> Float[Tensor, "readings coordinates"]:
+    """How far a motion of all cameras takes a scene about `point` along: its shift, its turn, its growth.
+
+    A camera takes along what it shows: shift and turn are the means of where `point` goes and how it is turned. The
+    growth is that of the cameras' places.
+    """
+    c, n, basis = centres.double(), len(centres), torch.eye(3, dtype=torch.float64)
+    basis = basis[:, None].expand(3, n, 3)
+    arm = c - c.mean(0)
+    ahead = (point.double() - c).expand(3, -1, -1)
+    shifts = torch.cat([torch.linalg.cross(ahead, basis), basis], -1) / n
+    turns = torch.cat([basis, torch.zeros_like(basis)], -1) / n
+    growth = torch.cat([torch.zeros_like(arm), arm], -1)[None]
+    growth = growth / arm.square().sum().clamp_min(_NEGLIGIBLE**2)
+    return torch.cat([shifts, turns, growth]).flatten(1).to(centres)
+
+
+def orbit_basis(camera: Camera, point: Float[Tensor, "3"]) -> Float[Tensor, "6 6"]:
+    """Motions (columns: w, v) that pictures of what lies about `point` tell apart, each in radians.
+
+    Turns about the camera's own three axes; turns about its x and y axis through the spot ahead that is as far away as
+    `point`, which leave that spot's image where it is; and going there, in units of that distance. A shift along the
+    camera's x or y looks almost as a turn does: for an optimiser that weighs each coordinate by itself (Adam), the
+    six numbers of turns and shifts are a long narrow valley across all of them.
+    """
+    R, place = camera.T_world_camera[:3, :3].double(), camera.position.double()
+    distance = (place - point.double()).norm().clamp_min(_NEAREST)
+    arm = R[:, 2] * distance  # from that spot to the camera
+    basis = torch.zeros(6, 6, dtype=torch.float64)
+    basis[:3, :3] = R
+    basis[:3, 3:5] = R[:, :2]
+    basis[3:, 3:5] = torch.linalg.cross(R[:, :2].T, arm.expand(2, 3)).T
+    basis[3:, 5] = arm
+    return basis.float()
+
+
+def aligning_similarity(
+    cameras: Sequence[Camera],
+    onto: Sequence[Camera],
+    about: Float[Tensor, "3"] | None = None,
+) -> Float[Tensor, "4 4"]:
     """The similarity T that takes `cameras` onto `onto` in the least-squares sense, as float64.
 
     Umeyama 1991, equations 40 to 42, on the centres; the rotation is found from the cameras' axes as well (the
     chordal mean of R' R^T: Hartley et al. 2013, "Rotation Averaging"), with the centres in units of their spread,
     so that cameras in a row or on one spot do. The scale is 1 where all centres coincide.
+
+    With `about`, a point that pictures show, T takes that point where the cameras on average carry it, rather than
+    their mean centre to their mean centre. Turning all cameras a little and shifting what they look at changes their
+    pictures less than anything else does; who wants to see the same picture has to follow the shift.
     """
     given, wanted = (
         torch.stack([c.T_world_camera for c in each]).double() for each in (cameras, onto)
@@ -95,7 +142,22 @@ def aligning_similarity(cameras: Sequence[Camera], onto: Sequence[Camera]) -> Fl
     T = torch.eye(4, dtype=torch.float64)
     T[:3, :3] = scale * R
     T[:3, 3] = wanted[:, :3, 3].mean(0) - T[:3, :3] @ given[:, :3, 3].mean(0)
+    if about is not None:
+        T[:3, 3] += _carried(about, given, wanted, T)
     return T
+
+
+def _carried(
+    point: Float[Tensor, "3"],
+    given: Float[Tensor, "cameras 4 4"],
+    wanted: Float[Tensor, "cameras 4 4"],
+    T: Float[Tensor, "4 4"],
+) -> Float[Tensor, "3"]:
+    """How far from T @ point it is on average, where it stays what it is for each camera."""
+    scale = torch.linalg.det(T[:3, :3]) ** (1 / 3)
+    local = (given[:, :3, :3].mT @ (point.to(given) - given[:, :3, 3])[:, :, None]) * scale
+    places = (wanted[:, :3, :3] @ local)[:, :, 0] + wanted[:, :3, 3]
+    return places.mean(0) - (T[:3, :3] @ point.to(T) + T[:3, 3])
 
 
 def _nearest_rotation(matrix: Float[Tensor, "3 3"]) -> Float[Tensor, "3 3"]:

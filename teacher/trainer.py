@@ -69,7 +69,7 @@ class Trainer:
     def train_step(self, stop: bool = False) -> Outcome:
         """One step; `stop` asks all processes to set `stopping` when they next look at their counts."""
         generator = self._generator()
-        self.variant.update(self.step, generator)
+        self.variant.update(self.step, generator, self.config.steps)
         if self.world.rank:
             generator = self._generator(self.world.rank)
         outcome = self._gradients(self.pool.draw(self.rays, generator), generator, stop)
@@ -154,7 +154,9 @@ class Trainer:
         tensors |= {f"optimiser.{k}": v for k, v in self.optimiser.state().items()}
         if self.best is not None:
             tensors |= {f"best.{k}": v for k, v in self.best.weights.items()}
-        return tensors, {**self.progress(), "frames": self._names()}
+        names = self._names()
+        others = {k: rows for k, rows in self.variant.rows(names).items() if rows != names}
+        return tensors, {**self.progress(), "frames": names, "rows": others}
 
     def progress(self) -> dict[str, Any]:
         """How far training is, and what it would leave behind."""
@@ -167,7 +169,7 @@ class Trainer:
         With other frames the best weights so far are forgotten too: they never saw some of these.
         """
         if numbers["frames"] != self._names():
-            tensors = self._matched(tensors, numbers["frames"])
+            tensors = self._matched(tensors, numbers["frames"], numbers.get("rows", {}))
             numbers = {key: value for key, value in numbers.items() if key != "best"}
         self._make_room(numbers)
         if self.best is not None:
@@ -200,11 +202,15 @@ class Trainer:
     def _names(self) -> list[str]:
         return [frame.name for frame in self.scene.splits["train"]]
 
-    def _matched(self, tensors: dict[str, Tensor], saved: list[str]) -> dict[str, Any]:
-        """`tensors` of a run on the frames `saved`, for this run's frames."""
-        fresh, ends = self.state()[0], tuple(f".{name}" for name in self.variant.per_frame())
-        return tensors | {
-            name: checkpoint.rows_by_name(tensor, saved, fresh[name], self._names())
-            for name, tensor in tensors.items()
-            if name.endswith(ends) and name in fresh
-        }
+    def _matched(
+        self, tensors: dict[str, Tensor], frames: list[str], others: dict[str, list[str]]
+    ) -> dict[str, Any]:
+        """`tensors` of a run on `frames`, for this run's; `others` are the rows that belonged to something else."""
+        fresh, matched = self.state()[0], dict(tensors)
+        for parameter, now in self.variant.rows(self._names()).items():
+            saved = others.get(parameter, frames)
+            for name in tensors:
+                if name.endswith(f".{parameter}") and name in fresh:
+                    rows = checkpoint.rows_by_name(tensors[name], saved, fresh[name], now)
+                    matched[name] = rows
+        return matched

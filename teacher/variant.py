@@ -81,21 +81,27 @@ class Variant(nn.Module):
         if points is not None:
             self.sampler.begin_near(points, frames)
 
-    def update(self, step: int, generator: torch.Generator) -> None:
-        """Get ready for training step `step`."""
+    def update(self, step: int, generator: torch.Generator, steps: int = 1) -> None:
+        """Get ready for training step `step` of `steps`."""
+        self.field.update(step, steps)
         self.sampler.update(self.field, step, generator)
         self.corrections.update(step)
 
-    def per_frame(self) -> list[str]:
-        """Names of the parameters whose rows belong to training frames."""
-        parts = ("per_image.", "corrections.")
-        return [name for name, _ in self.named_parameters() if name.startswith(parts)]
+    def rows(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """What the rows of parameters belong to, by parameter: training frames, which are called `names`, or lenses."""
+        parts = {"per_image": self.per_image, "corrections": self.corrections}
+        return {
+            f"{part}.{name}": list(owners)
+            for part, module in parts.items()
+            for name, owners in module.rows(names).items()
+        }
 
-    def render_view(self, camera: Camera) -> View:
-        """Render a picture of no training frame, with the neutral code."""
-        return render_view(self.field, self.sampler, camera, self.per_image.neutral(), self.config)
+    def render_view(self, camera: Camera, code: Float[Tensor, " codes"] | None = None) -> View:
+        """Render a picture from `camera` as it is, with the neutral code unless one is given."""
+        code = self.per_image.neutral() if code is None else code
+        return render_view(self.field, self.sampler, camera, code, self.config)
 
     def render_frame(self, camera: Camera, frame: int) -> View:
         """Render the training frame number `frame`, given with `camera`, as training does: corrected, with its code."""
         corrected, code = self.corrections.corrected(camera, frame), self.per_image.of(frame)
-        return render_view(self.field, self.sampler, corrected, code, self.config)
+        return self.render_view(corrected, code)

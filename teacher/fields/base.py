@@ -60,6 +60,10 @@ class RadianceField(nn.Module, ABC):
         """How the optimiser treats parameters, by name; those not named are treated as any `Group()`."""
         return {}
 
+    def update(self, step: int, steps: int) -> None:
+        """Get ready for training step `step` of `steps`."""
+        return
+
     def on_cube(self, extent: float) -> FieldWeights | None:
         """The weights, if the field is a hash grid over the cube [-extent, extent]^3 as it stands.
 

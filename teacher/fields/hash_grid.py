@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from teacher.encodings.directional import COMPONENTS
 from teacher.fields.base import Query, RadianceField
 from teacher.fields.domains import Contracted, Cube, Domain
+from teacher.fields.window import Window
 from teacher.ops.hash_encode import HashGrid
 from teacher.ops.radiance import FieldWeights, Radiance, point_density, radiance
 from teacher.optimiser import Group
@@ -39,6 +40,8 @@ class HashGridConfig:
     """Round what flows between layers to 16 bits where that is faster: on GPUs and on CPUs with AVX-512 BF16."""
     domain: Domain = field(default_factory=Cube)
     """The part of space that the grid covers."""
+    window: Window = field(default_factory=Window)
+    """Coarse to fine, for cameras that have to be corrected first."""
 
     @property
     def unbounded(self) -> bool:
@@ -53,6 +56,9 @@ class HashGridConfig:
 class HashGridField(RadianceField):
     """See the module's docstring."""
 
+    opened: Float[Tensor, " levels"]
+    """What each level counts, where a window opens."""
+
     def __init__(self, config: HashGridConfig, codes: int = 0) -> None:
         super().__init__()
         self.grid, self.domain, self.mixed = config.grid, config.domain, config.mixed
@@ -60,6 +66,9 @@ class HashGridField(RadianceField):
         table = torch.empty(config.grid.entries, config.grid.features).uniform_(-1e-4, 1e-4)
         self.table = nn.Parameter(table)
         width, inputs = config.width, FEATURES + COMPONENTS + codes
+        self.window = config.window
+        if self.window.coarse:  # of what was trained without, checkpoints know nothing
+            self.register_buffer("opened", torch.ones(config.grid.levels))
         self.density_net = network(config.grid.width, width, config.density_layers, 1 + FEATURES)
         self.colour_net = network(inputs, width, config.colour_layers, 3)
 
@@ -77,10 +86,22 @@ class HashGridField(RadianceField):
         points = self.domain.to_unit(query.positions)
         return radiance(points, query.directions, query.codes, self.weights())
 
+    def update(self, step: int, steps: int) -> None:
+        """Open the window as far as it is to be at training step `step` of `steps`."""
+        if self.window.coarse:
+            part, device = step / steps, self.opened.device
+            self.opened.copy_(self.window.weights(self.grid.levels, part, device))
+
     def weights(self) -> FieldWeights:
-        """The parameters as the kernels take them."""
-        networks = tuple(self.density_net), tuple(self.colour_net)
-        return FieldWeights(self.grid, self.table, *networks, self.mixed)
+        """The parameters as the kernels take them.
+
+        A level that counts w is one whose columns of the first matrix are multiplied by w.
+        """
+        density_net, colour_net = tuple(self.density_net), tuple(self.colour_net)
+        if self.window.coarse:
+            first = density_net[0] * self.opened.repeat_interleave(self.grid.features)
+            density_net = (first, *density_net[1:])
+        return FieldWeights(self.grid, self.table, density_net, colour_net, self.mixed)
 
     def on_cube(self, extent: float) -> FieldWeights | None:
         """The weights, if that cube is the domain."""

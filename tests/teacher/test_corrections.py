@@ -15,7 +15,7 @@ from torch.func import functional_call
 
 import teacher.render
 from teacher import checkpoint
-from teacher.cameras import Camera, Cameras, apply_similarity, project
+from teacher.cameras import Camera, Cameras, apply_similarity, point_of_interest, project
 from teacher.corrections import CorrectionsConfig, GivenCameras, LearnedCameras
 from teacher.fields.hash_grid import HashGridConfig
 from teacher.losses import LossConfig
@@ -80,19 +80,46 @@ def test_vectors_rest_until_their_start() -> None:
 
 
 def test_what_moves_all_cameras_alike_is_projected_out() -> None:
-    """Vectors along the gauge move nothing; others keep no mean rotation, no mean shift and no growth."""
+    """Vectors along the gauge move nothing; others take the scene nowhere on average, and keep the cameras' spread."""
     cameras = cameras_around(6)
     corrections = LearnedCameras(ON, cameras)
     centres = torch.stack([camera.position for camera in cameras])
-    gauge = gauge_directions(centres)
-    corrections.tangents.data = (gauge @ torch.randn(7)).reshape(6, 6)
-    assert float(corrections.motions().detach().abs().max()) < 1e-6
+    along = (gauge_directions(centres) @ torch.randn(7)).reshape(6, 6, 1)
+    corrections.tangents.data = torch.linalg.solve(corrections.basis, along)[:, :, 0]
+    assert float(corrections.motions().detach().abs().max()) < 1e-5
     motions = _learned(cameras, 3).motions().detach()
-    arm = centres - centres.mean(0)
-    torch.testing.assert_close(motions[:, 3:].mean(0), torch.zeros(3), atol=1e-6, rtol=0)
-    assert abs(float((motions[:, 3:] * arm).sum())) < 1e-6
-    turning = motions[:, :3].sum(0) + torch.linalg.cross(arm, motions[:, 3:]).sum(0)
-    torch.testing.assert_close(turning, torch.zeros(3), atol=1e-6, rtol=0)
+    w, v = motions.split(3, -1)
+    assert float(motions.abs().max()) > 0.05
+    torch.testing.assert_close(w.mean(0), torch.zeros(3), atol=1e-6, rtol=0)
+    target = point_of_interest(cameras)
+    carried = v + torch.linalg.cross(w, target - centres)
+    torch.testing.assert_close(carried.mean(0), torch.zeros(3), atol=1e-6, rtol=0)
+    assert abs(float((v * (centres - centres.mean(0))).sum())) < 1e-6
+
+
+def test_held_out_views_follow_what_the_cameras_show(tmp_path: Path) -> None:
+    """All cameras tilt upwards about their own centres, and the scene is higher: pictures stay almost the same.
+
+    No similarity undoes that. The one that is nearest to the cameras would look for the scene where it was.
+    """
+    scene = clouds_scene(tmp_path, train=8, test=2)
+    up, tilted = torch.tensor([0.0, 0.0, 0.1]), LearnedCameras(ON, scene.cameras())
+    place = torch.stack([camera.position for camera in tilted.cameras])
+    axis = torch.linalg.cross(-place, up.expand_as(place)) / place.square().sum(-1, keepdim=True)
+    T = torch.eye(4)
+    T[:3, 3] = up
+    motions = torch.cat([axis, torch.zeros_like(axis)], -1)
+    tilted.motions = lambda: motions  # type: ignore[method-assign]
+    higher = Teacher(variant_of(Clouds(T), tilted, 8), describe_scene(scene))
+    test = scene.splits["test"]
+    moved_test = [tilted.aligned(frame.camera) for frame in test]
+    nearest = aligning_similarity(
+        scene.cameras(), [moved(c, m) for c, m in zip(scene.cameras(), motions, strict=True)]
+    )
+    views = [replace(f, camera=apply_similarity(nearest, f.camera)) for f in test]
+    given = Teacher(variant_of(Clouds(T), GivenCameras(), 8), describe_scene(scene))
+    print(higher.psnrs(test), given.psnrs(views), moved_test[0].position - test[0].camera.position)
+    assert min(higher.psnrs(test)) > max(given.psnrs(views)) + 3
 
 
 class Score(nn.Module):
