@@ -1,4 +1,4 @@
-"""`python -m teacher {process,train,eval,render,path,bench,views,sweep,demo}`: the first stage's command line.
+"""`python -m teacher {process,train,eval,render,path,mesh,points,bench,views,sweep,demo}`: the first stage's commands.
 
 `torchrun --nproc_per_node N -m teacher {train,eval,render,views} …` divides the work over N processes, one a GPU.
 """
@@ -16,6 +16,7 @@ from teacher.capture.settings import FrameSettings, PoseSettings
 from teacher.cli import run_command_line
 from teacher.errors import exit_on_user_error
 from teacher.machine import Device, Machine
+from teacher.mesh.command import Mesh, Points
 from teacher.parallel import joined
 from teacher.paths.command import Path as PathVerb
 from teacher.presets import PRESETS, DataConfig, TrainConfig
@@ -223,7 +224,7 @@ class Process:
 
 def main() -> None:
     """Parse the command line and run its verb."""
-    verbs = (Process, Eval, Render, PathVerb, Bench, Views, Sweep, Demo)
+    verbs = (Process, Eval, Render, PathVerb, Mesh, Points, Bench, Views, Sweep, Demo)
     run_command_line("python -m teacher", Train, PRESETS, verbs)
 
 
