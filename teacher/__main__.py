@@ -15,6 +15,7 @@ from teacher.capture.process import Options, Request, process
 from teacher.capture.settings import FrameSettings, PoseSettings
 from teacher.cli import run_command_line
 from teacher.errors import exit_on_user_error
+from teacher.live.options import LiveOptions
 from teacher.machine import Device, Machine
 from teacher.mesh.command import Mesh, Points
 from teacher.parallel import joined
@@ -36,12 +37,18 @@ class Train:
     """Run folder to write."""
     train: Annotated[TrainConfig, tyro.conf.arg(name="")]
     machine: Annotated[Machine, tyro.conf.arg(name="")] = field(default_factory=Machine)
+    live: Annotated[LiveOptions, tyro.conf.arg(name="")] = field(default_factory=LiveOptions)
 
     def run(self) -> None:
         """Train."""
         from teacher.train import train
 
-        train(self.data, self.train, self.output, self.machine)
+        view = self.live.open()
+        try:
+            train(self.data, self.train, self.output, self.machine, view)
+        finally:
+            if view is not None:
+                view.close()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from teacher.errors import UserError
 from teacher.fields.domains import Contracted
 from teacher.machine import Device
 from teacher.mesh.region import Region
+from teacher.mesh.solid import crop_of
 from teacher.model import Teacher
 
 Box = tuple[float, float, float, float, float, float]
@@ -117,9 +118,11 @@ def write_teacher_mesh(teacher: Teacher, region: Region, wanted: Mesh) -> str:
 
 
 def region_of(teacher: Teacher, box: Box | None) -> Region:
-    """The part of space to export: `box` (data set's units), else the teacher's own, else around what cameras see."""
+    """What to export: `box` (data set's units), else the crop, else the teacher's box or around what cameras see."""
     if box is not None:
         return Region(_norm_box(teacher, box))
+    if crop_of(teacher) is not None:
+        return Region(teacher.aabb)
     if isinstance(getattr(teacher.variant.field, "domain", None), Contracted):
         centre = point_of_interest(teacher.scene.split("train")).float()
         return Region(torch.stack([centre - _AROUND, centre + _AROUND]), round=True)

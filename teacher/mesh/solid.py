@@ -1,10 +1,11 @@
 """What a teacher holds to be solid: its field's density, where the renderer would look at all.
 
 A field is free to say anything where no ray is sampled, and it does. Cells that an occupancy grid leaves out are
-therefore empty here, and so is what lies outside the region.
+therefore empty here, and so is what lies outside the region or outside the crop that a run has.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -22,7 +23,7 @@ def solid_density(teacher: Teacher, region: Region) -> Density:
     """The density of `teacher` that can be seen inside `region`; 0 elsewhere."""
     field, sampler = teacher.variant.field, teacher.variant.sampler
     device = sampler.aabb.device
-    box = Region(sampler.aabb)
+    box, crop = Region(sampler.aabb), crop_of(teacher)
     occupied = (
         sampler.density > sampler.threshold if isinstance(sampler, OccupancySampler) else None
     )
@@ -31,6 +32,8 @@ def solid_density(teacher: Teacher, region: Region) -> Density:
     def density(positions: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         inside = positions.to(device)
         kept = region.holds(inside)
+        if crop is not None:
+            kept &= crop.keeps(inside)
         if occupied is not None:
             kept &= box.holds(inside) & _occupied(occupied, inside)
         found = torch.zeros(len(positions), device=device)
@@ -38,6 +41,11 @@ def solid_density(teacher: Teacher, region: Region) -> Density:
         return found.cpu()
 
     return density
+
+
+def crop_of(teacher: Teacher) -> Any:
+    """What a crop leaves of the scene (`keeps(positions)`), where the teacher's run has one."""
+    return getattr(teacher, "crop", None)
 
 
 def _occupied(

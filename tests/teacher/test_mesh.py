@@ -5,6 +5,7 @@ import math
 import struct
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -179,6 +180,16 @@ def test_without_bounds_it_is_what_the_cameras_look_at() -> None:
     assert region.round and torch.allclose(region.box.mean(0), centre, atol=1e-5)
     box = region_of(teacher, (3.0, -2.0, 1.0, 4.0, 0.0, 3.0))
     assert torch.allclose(box.box, torch.tensor([[0.0, 0, 0], [0.25, 0.5, 0.5]]))
+
+
+def test_a_crop_leaves_its_part() -> None:
+    """Of whatever shape: all that is asked of it is what it keeps."""
+    teacher = as_teacher(Solids(BALL))
+    crop = SimpleNamespace(keeps=lambda positions: positions[:, 2] > 0.3)
+    teacher.__dict__["crop"] = crop
+    assert torch.equal(region_of(teacher, None).box, teacher.aabb)
+    surface = extract(solid_density(teacher, Region(CUBE)), Lattice.over(CUBE, 40), LEVEL)
+    assert float(surface.vertices[:, 2].min()) > 0.3 - 0.05 and as_trimesh(surface).is_watertight
 
 
 def test_nothing_to_make_a_mesh_of(tmp_path: Path) -> None:
