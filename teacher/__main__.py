@@ -1,4 +1,11 @@
-"""`python -m teacher {process,train,crop,eval,render,path,bench,views,sweep,demo}`: the first stage's command line.
+"""The first stage's command line: `python -m teacher VERB`.
+
+    process, demo       captures, the built-in scene -> data sets
+    train, sweep        data sets -> teachers
+    crop                what of a teacher's scene belongs to the object
+    eval, bench         how good, how fast
+    render, path        pictures along camera paths
+    views, mesh, points what others make of a teacher
 
 `torchrun --nproc_per_node N -m teacher {train,eval,render,views} …` divides the work over N processes, one a GPU.
 """
@@ -16,7 +23,9 @@ from teacher.capture.settings import FrameSettings, PoseSettings
 from teacher.cli import run_command_line
 from teacher.crop.command import Crop
 from teacher.errors import exit_on_user_error
+from teacher.live.options import LiveOptions
 from teacher.machine import Device, Machine
+from teacher.mesh.command import Mesh, Points
 from teacher.parallel import joined
 from teacher.paths.command import Path as PathVerb
 from teacher.presets import PRESETS, DataConfig, TrainConfig
@@ -37,12 +46,18 @@ class Train:
     """Run folder to write."""
     train: Annotated[TrainConfig, tyro.conf.arg(name="")]
     machine: Annotated[Machine, tyro.conf.arg(name="")] = field(default_factory=Machine)
+    live: Annotated[LiveOptions, tyro.conf.arg(name="")] = field(default_factory=LiveOptions)
 
     def run(self) -> None:
         """Train."""
         from teacher.train import train
 
-        train(self.data, self.train, self.output, self.machine)
+        view = self.live.open()
+        try:
+            train(self.data, self.train, self.output, self.machine, view)
+        finally:
+            if view is not None:
+                view.close()
 
 
 @dataclass(frozen=True)
@@ -227,7 +242,7 @@ class Process:
 
 def main() -> None:
     """Parse the command line and run its verb."""
-    verbs = (Process, Crop, Eval, Render, PathVerb, Bench, Views, Sweep, Demo)
+    verbs = (Process, Crop, Eval, Render, PathVerb, Mesh, Points, Bench, Views, Sweep, Demo)
     run_command_line("python -m teacher", Train, PRESETS, verbs)
 
 

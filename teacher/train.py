@@ -6,9 +6,9 @@ shows progress. Ctrl-C and SIGTERM end training after a step, on all processes a
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
@@ -30,8 +30,21 @@ KINDS = {"data": DataConfig, "train": TrainConfig}
 """The parts of a run folder's config.json."""
 
 
+@runtime_checkable
+class Watcher(Protocol):
+    """Somebody who looks on from the first process, in the training's own thread, and leaves the trainer as it is."""
+
+    def look(self, trainer: Trainer, row: dict[str, Any] | None, stop: Callable[[], bool]) -> None:
+        """After a step, with the row that was logged of it; may wait until `stop` says not to."""
+        ...
+
+
 def train(
-    data: DataConfig, config: TrainConfig, output: Path, machine: Machine = _ANY_MACHINE
+    data: DataConfig,
+    config: TrainConfig,
+    output: Path,
+    machine: Machine = _ANY_MACHINE,
+    watcher: Watcher | None = None,
 ) -> None:
     """Train into the run folder `output`, going on where an earlier, interrupted run stopped.
 
@@ -56,7 +69,7 @@ def train(
             _resume(trainer, output, log)
         trainer.align()
         with interruption() as interrupted:
-            _run(trainer, output, log, interrupted)
+            _run(trainer, output, log, interrupted, watcher)
             if world.first:
                 save(trainer, output)
             world.wait()  # when one process ends, torchrun ends the others
@@ -82,7 +95,13 @@ def _scene(data: DataConfig, config: TrainConfig, output: Path) -> Scene:
     return as_described(scene, read_description(output))
 
 
-def _run(trainer: Trainer, output: Path, log: checkpoint.Log, interrupted: Interruption) -> None:
+def _run(
+    trainer: Trainer,
+    output: Path,
+    log: checkpoint.Log,
+    interrupted: Interruption,
+    watcher: Watcher | None,
+) -> None:
     config, first, saved = trainer.config, trainer.world.first, time.monotonic()
     bar = tqdm(
         total=config.steps, initial=trainer.step, desc="teacher", unit="step", disable=not first
@@ -101,6 +120,8 @@ def _run(trainer: Trainer, output: Path, log: checkpoint.Log, interrupted: Inter
             measured = _measure(trainer)
             if first:
                 log.append({**_standing(trainer), **measured})
+        if first and watcher is not None:
+            watcher.look(trainer, row, lambda: interrupted.asked)
         if first and time.monotonic() - saved > config.save_seconds:
             save(trainer, output)
             saved = time.monotonic()

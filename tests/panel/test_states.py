@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-TABS = ("Compare", "Free camera", "Metrics", "Training", "Trade-off", "Sweeps", "Report")
+TABS = (
+    *("Compare", "Free camera", "Metrics", "Capture", "Training", "Trade-off", "Sweeps", "Report"),
+)
 
 
 def test_without_a_folder_of_runs_it_says_what_to_run(panel, tmp_path: Path):
@@ -139,7 +141,7 @@ work.COMPARISONS.grace = 3600.0
 shown = []
 pane_choice.panes = lambda pictures, **options: shown.extend(pictures)
 app = AppTest.from_file({str(Path(__file__).parents[2] / "web/panel/app.py")!r}, default_timeout=60)
-for tab in ("Compare", "Metrics", "Training", "Trade-off", "Sweeps", "Report"):
+for tab in ("Compare", "Metrics", "Capture", "Training", "Trade-off", "Sweeps", "Report"):
     app.query_params["tab"] = tab
     app.run()
     assert not app.exception, app.exception

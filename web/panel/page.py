@@ -16,6 +16,7 @@ TABS = {
     "Compare": "web.panel.compare_tab",
     "Free camera": "web.panel.camera_tab",
     "Metrics": "web.panel.metrics_tab",
+    "Capture": "web.panel.capture_tab",
     "Training": "web.panel.training_tab",
     "Trade-off": "web.panel.tradeoff_tab",
     "Sweeps": "web.panel.sweeps_tab",
