@@ -15,7 +15,7 @@ CAPTURE := $(patsubst %/,%,$(or $(VIDEO),$(PHOTOS)))
 RUN ?= runs/$(if $(CAPTURE),$(basename $(notdir $(CAPTURE))),$(if $(SCENE),$(notdir $(patsubst %/,%,$(SCENE))),demo))
 SCENE ?= $(if $(CAPTURE),$(RUN)/scene)
 PRESET ?= $(if $(CAPTURE),unbounded,demo)
-STUDENT ?= $(if $(SCENE),pocket,tiny)
+STUDENT ?= $(if $(CAPTURE),capture,$(if $(SCENE),pocket,tiny))
 DOWNSCALE ?= 1
 # Longest side of the pictures to train on, in pixels; in place of DOWNSCALE.
 MAX_SIDE ?= $(if $(CAPTURE),256)
@@ -27,7 +27,7 @@ PANEL_PORT ?= 8501
 # Extra arguments of a stage, e.g. TEACHER_ARGS="--steps 500".
 PROCESS_ARGS ?=
 TEACHER_ARGS ?=
-STUDENT_ARGS ?= $(if $(CAPTURE),--minutes 12 --cameras.near 0.5 --photographs.fraction 0.3)
+STUDENT_ARGS ?=
 
 PYTHON ?= python3
 # This version's CPU build is enough. On a machine with an NVIDIA GPU the same version's CUDA build brings NVRTC along.

@@ -118,6 +118,12 @@ _SURFACE_GUIDED = TrainConfig(
     patch=64,
 )
 
+_POCKET = SurfaceGuidedConfig(
+    volume=HashGrid(levels=1, features=4, log2_size=16, base=40, finest=40),
+    width=80,
+    colour=HashGrid(levels=8, features=4, log2_size=17, finest=1024),
+)
+
 PAPER = MobileR2LConfig(sampling="planes", activation="gelu", norm="batch", stages="transposed")
 """The network of the paper, layer by layer."""
 
@@ -143,12 +149,19 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
         "surface-guided, the default for the web: under 20 GFLOP and 8 MB for 800x800 pixels",
         dataclasses.replace(
             _SURFACE_GUIDED,
-            model=SurfaceGuidedConfig(
-                volume=HashGrid(levels=1, features=4, log2_size=16, base=40, finest=40),
-                width=80,
-                colour=HashGrid(levels=8, features=4, log2_size=17, finest=1024),
-            ),
+            model=_POCKET,
             minutes=15.0,
+        ),
+    ),
+    "capture": (
+        "`pocket` for photographs with a background: views from near the filmed path, and the photographs at last",
+        dataclasses.replace(
+            _SURFACE_GUIDED,
+            model=_POCKET,
+            loss=dataclasses.replace(_SURFACE_GUIDED.loss, depth=0.3),
+            cameras=CameraSampler(near=0.5),
+            photographs=PhotographsConfig(fraction=0.3),
+            minutes=12.0,
         ),
     ),
     "mobile_r2l": (

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from student.models.encoding import clip_to_box, points_between, to_unit_box
 
-BEYOND = 0.25
+BEYOND = 0.2
 """Share of rays and grids that what lies beyond the box gets, where there is something."""
 HORIZON = 32.0
 """Where rays end, in distances at which they leave the box: from there on nothing seems to move."""

@@ -66,8 +66,8 @@ class SurfaceGuidedConfig:
     head_width: int = 32
     """Channels of the two heads."""
     beyond: float | None = None
-    """Share of rays and grids for what lies beyond the scene's box, see `student.models.space`; None: a
-    quarter where the teacher has no bounds, else 0.
+    """Share of rays and grids for what lies beyond the scene's box, see `student.models.space`; None:
+    its `BEYOND` where the teacher has no bounds, else 0.
     """
 
     def build(self, aabb: Float[Tensor, "2 3"]) -> "SurfaceGuided":
