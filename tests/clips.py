@@ -1,6 +1,6 @@
 """Synthetic captures: clips with known flaws, orbits of the built-in scene with known cameras, unrelated photographs.
 
-pan(...) --blurred, repeated, ...--> frames --write_clip--> .mp4
+pan(...) --blurred, repeated, drifting, ...--> frames --write_clip--> .mp4
 orbit(...) --photographs of a StillLife--> frames and true cameras
 """
 
@@ -46,6 +46,16 @@ def pan(count: int, size: tuple[int, int] = (96, 128), step: int = 3, seed: int 
 def blur(frame: Frame, radius: float = 2.5) -> Frame:
     """The frame out of focus."""
     return np.array(Image.fromarray(frame).filter(ImageFilter.GaussianBlur(radius)))
+
+
+def drifting(frames: Sequence[Frame], stops: float = 1.0) -> list[Frame]:
+    """The frames as a camera takes them whose exposure falls by `stops` from the first to the last."""
+    drifted = []
+    for k, frame in enumerate(frames):
+        gain = 2.0 ** (-stops * k / max(1, len(frames) - 1))
+        linear = (frame / 255.0) ** 2.2 * gain
+        drifted.append((linear ** (1 / 2.2) * 255 + 0.5).astype(np.uint8))
+    return drifted
 
 
 def write_clip(

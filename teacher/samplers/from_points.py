@@ -4,9 +4,9 @@
     points --cells around them--> where to look first
 
 A capture's teacher can lose itself in fog: density close before the lenses explains each picture by itself, and nothing
-tells it otherwise once the surfaces behind are dark. On fox, 67 x 120, `capture`, half of the runs were lost that way
-after 500 steps (12.5 dB); with the cells before the lenses given up 16.9, and with the first steps spent near the
-points as well 21.4 (docs/data.md).
+tells it otherwise once the surfaces behind are dark. Of two runs on fox one was lost so (12.5 dB after 500 steps);
+with the cells before the lenses given up it reached 16.9, with the first steps spent near the points too 21.4
+(docs/data.md).
 """
 
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ from teacher.capture.settings import FrameSettings, PoseSettings, check
 from teacher.capture.sharpness import sharpness
 from teacher.capture.video import Clip
 from teacher.errors import UserError
-from tests.clips import blur, noise_picture, pan, write_clip, write_photographs
+from tests.clips import blur, drifting, noise_picture, pan, write_clip, write_photographs
 
 
 def test_every_third_frame_blurred_hardly_any_is_chosen(tmp_path: Path) -> None:
@@ -28,6 +28,17 @@ def test_every_third_frame_blurred_hardly_any_is_chosen(tmp_path: Path) -> None:
         kept = choose(glances, target).kept
         assert len(kept) > 0.8 * target
         assert sum(k % 3 == 1 for k in kept) < 0.05 * len(kept)
+
+
+def test_exposure_that_drifts_changes_no_choice(tmp_path: Path) -> None:
+    """By one stop, within the clip and between sharp and blurred frames alike: the same are dropped as blurred."""
+    frames = [blur(frame) if k % 3 == 1 else frame for k, frame in enumerate(pan(90))]
+    steady = choose(Clip(write_clip(tmp_path / "steady.mp4", frames)).glances(), 58)
+    drifted = choose(Clip(write_clip(tmp_path / "drift.mp4", drifting(frames))).glances(), 58)
+    dropped = [[fate == "blurred" for fate in choice.fates] for choice in (steady, drifted)]
+    assert sum(dropped[0]) >= 28 and dropped[0] == dropped[1]
+    assert drifted.count("same") == 0
+    assert sum(k % 3 == 1 for k in drifted.kept) < 0.05 * len(drifted.kept)
 
 
 def test_duplicates_are_dropped_and_the_ends_stay(tmp_path: Path) -> None:
