@@ -195,7 +195,8 @@ def test_all_samples_of_a_ray_are_spent_inside() -> None:
         sampling = sampler.sample(TableTop(), rays, torch.full((len(rays),), 0.5), RenderConfig())
     assert sampling.edges is not None
     t, hit = PROPOSALS.spacing.to_t(sampling.edges), far > 0
-    assert 0.1 < hit.float().mean() < 0.9 and torch.equal(sampler.reached(rays), hit)
+    reached = sampler.reached(rays)
+    assert reached is not None and torch.equal(reached, hit) and 0.1 < hit.float().mean() < 0.9
     assert (t[hit].amin(1) > near[hit] - 1e-3).all() and (t[hit].amax(1) < far[hit] + 1e-3).all()
     assert ((t[:, -1] - t[:, 0])[hit] > 0.5 * (far - near)[hit]).all()
 
