@@ -29,7 +29,15 @@ from tqdm import tqdm
 from student.budget import count_budget
 from student.checkpoint import SourceDescription, describe_source
 from student.distiller import Distiller, Outcome
-from student.held_out import HeldOut, frames_of, imagined, measure_psnr, photographed, spread
+from student.held_out import (
+    HeldOut,
+    frames_of,
+    imagined,
+    is_cropped,
+    measure_psnr,
+    photographed,
+    spread,
+)
 from student.photographs import Photographs
 from student.presets import TrainConfig, settled
 from student.render import StudentRenderer
@@ -360,6 +368,8 @@ def _photographs(
             "note: no photographs to learn from: this source knows of none; name some with --data"
         )
         return None
+    if is_cropped(source.renderer):
+        print("note: the teacher is cropped: photographs teach only what it sees as wholly opaque")
     return Photographs(source, frames, size, config.photographs, device)
 
 

@@ -184,6 +184,23 @@ def test_cells_that_are_not_kept_are_not_seen(config: OccupancyConfig | Proposal
         assert view.rgba[8, 8, 3] > 0.98 and view.depth[8, 8] == pytest.approx(0.65, abs=0.03)
 
 
+def test_all_samples_of_a_ray_are_spent_inside() -> None:
+    """Of the proposal sampler, whose rays go a thousand units far: from one wall of the box to the other."""
+    sampler = _sampler(PROPOSALS)
+    crop = Crop(0.4 * BOX)
+    sampler.confine(crop)
+    rays = _cameras()[0].rays()
+    near, far = crop.interval(rays).unbind(-1)
+    with torch.no_grad():
+        sampling = sampler.sample(TableTop(), rays, torch.full((len(rays),), 0.5), RenderConfig())
+    assert sampling.edges is not None
+    t, hit = PROPOSALS.spacing.to_t(sampling.edges), far > 0
+    reached = sampler.reached(rays)
+    assert reached is not None and torch.equal(reached, hit) and 0.1 < hit.float().mean() < 0.9
+    assert (t[hit].amin(1) > near[hit] - 1e-3).all() and (t[hit].amax(1) < far[hit] + 1e-3).all()
+    assert ((t[:, -1] - t[:, 0])[hit] > 0.5 * (far - near)[hit]).all()
+
+
 def test_a_crop_around_everything_changes_nothing() -> None:
     """The fused kernel's picture of a hash grid, bit for bit."""
     torch.manual_seed(0)

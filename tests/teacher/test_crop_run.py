@@ -130,7 +130,7 @@ def test_where_the_object_is_not_in_the_picture_that_should_be_empty(run: Path) 
 
 
 def test_it_is_found_by_itself(run: Path, capsys: pytest.CaptureFixture[str], thin: None) -> None:
-    """Something, of a poor teacher: within the scene's box; what is said has the data's units."""
+    """Something, of a poor teacher: within the scene's box, in the data's units; without the data set too."""
     whole = open_source(run / "teacher").aabb
     source = _crop(run, auto=True)
     crop = read_crop(run / "teacher")
@@ -141,7 +141,9 @@ def test_it_is_found_by_itself(run: Path, capsys: pytest.CaptureFixture[str], th
     numbers = " ".join(f"{value:.3f}" for value in crop.found["box_of_data"][0])
     assert numbers in said and "trained anew" in said
     top = crop.found["box_of_data"][1][2]
+    (run / "still-life").rename(run / "elsewhere")
     _crop(run, z_max=top - 0.2)
+    assert "by the teacher alone" in capsys.readouterr().out
     lower = read_crop(run / "teacher")
     assert lower is not None
     assert lower.found["box_of_data"][1][2] == pytest.approx(top - 0.2, abs=1e-4)
@@ -164,14 +166,6 @@ def test_what_cannot_be_meant_is_refused_and_writes_nothing(
     with pytest.raises(UserError, match=said):
         Crop(tiny_run / "teacher", device="cpu", **how).run()
     assert not (tiny_run / "teacher" / NAME).exists()
-
-
-def test_a_data_set_that_is_gone_is_done_without(
-    run: Path, capsys: pytest.CaptureFixture[str], thin: None
-) -> None:
-    (run / "still-life").rename(run / "elsewhere")
-    _crop(run, auto=True)
-    assert "by the teacher alone" in capsys.readouterr().out
 
 
 def test_a_moved_scene_takes_its_points_along(run: Path) -> None:
