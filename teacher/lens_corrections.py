@@ -20,7 +20,6 @@ from teacher.lenses import LENS_MODELS, LENSES
 from teacher.rays import Rays
 
 NUMBERS = ("focal", "aspect", "centre_x", "centre_y", "k1")
-_DIGITS = 6  # of the fractions that tell lenses apart
 
 
 def lens_name(camera: Camera) -> str:
@@ -30,7 +29,7 @@ def lens_name(camera: Camera) -> str:
     'fx 1.25 fy 1 cx 0.5 cy 0.5'
     """
     names = zip(("fx", "fy", "cx", "cy"), camera.fractions, strict=True)
-    return " ".join(f"{name} {round(value, _DIGITS):g}" for name, value in names)
+    return " ".join(f"{name} {value:.6g}" for name, value in names)  # of a resized one too
 
 
 class GivenLenses(nn.Module):
@@ -61,9 +60,9 @@ class LearnedLenses(GivenLenses):
 
     fx and fy grow by exp(focal + aspect) and exp(focal - aspect), the principal point moves by so many (given) focal
     lengths, k1 is added to the lens's own. A pinhole has no k1 and gets none: the photograph may be one that distortion
-    was taken out of. A longer focal length and a larger or nearer scene show almost the same:
-    only perspective, depth within the picture, tells them apart. Where there is little of it (a relief, a telephoto
-    lens), given intrinsics are the better ones.
+    was taken out of. A longer focal length and a larger or nearer scene show almost the same: only perspective, depth
+    within the picture, tells them apart. Where there is little of it (a relief, a telephoto lens), given intrinsics are
+    the better ones.
     """
 
     intrinsics: Float[Tensor, "frames 4"]
@@ -72,7 +71,6 @@ class LearnedLenses(GivenLenses):
     size: Int[Tensor, "frames 2"]
     lens_of: Int[Tensor, " frames"]
     kind_of: Int[Tensor, " frames"]
-    matters: Float[Tensor, "frames 5"]
 
     def __init__(self, cameras: Sequence[Camera]) -> None:
         super().__init__()
@@ -87,10 +85,8 @@ class LearnedLenses(GivenLenses):
             "distortion": stack.distortion,
             "size": stack.size,
             "lens_of": torch.tensor([self.names.index(name) for name in names]),
-            "matters": torch.ones(len(names), len(NUMBERS)),
             "kind_of": torch.tensor([LENSES.index(kind) for kind in self.kinds]),
         }
-        kept["matters"][:, 4] = torch.tensor([kind != "pinhole" for kind in self.kinds])
         for name, tensor in kept.items():
             self.register_buffer(name, tensor, persistent=False)
 
@@ -108,7 +104,7 @@ class LearnedLenses(GivenLenses):
         )
         local = (R.mT @ rays.directions[:, :, None])[:, :, 0]
         pixels = self._image_points(local, frames) * focal + centre
-        numbers = self.numbers[self.lens_of] * self.matters
+        numbers = self.numbers[self.lens_of]
         corrected = Cameras(
             self.T_world_camera,
             _intrinsics(self.intrinsics, numbers),

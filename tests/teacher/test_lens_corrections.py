@@ -97,6 +97,8 @@ def test_held_out_pictures_share_the_lens_whatever_their_size() -> None:
     assert corrections.aligned(cameras[0]).fractions == applied(cameras[0]).fractions
     flat = applied(cameras[0].undistorted())
     assert flat.lens == "pinhole" and flat.fractions == applied(cameras[0]).fractions
+    odd = replace(cameras[0], fx=33.3, fy=33.7, cx=11.7, cy=12.1)
+    assert {lens_name(odd.resized(k, k)) for k in range(1, 200)} == {lens_name(odd)}
     stranger = replace(cameras[0], fx=77.0)
     assert applied(stranger) is stranger
 
