@@ -38,8 +38,6 @@ class CaptureReport:
         }
         if "points" in self.plain:
             numbers["points"] = f"{self.plain['points']}"
-        if posed:
-            numbers["error, px"] = f"{median(picture['error'] for picture in posed):.2f}"
         if "ray_angle_quartiles" in self.plain:
             numbers["angle of rays"] = f"{self.plain['ray_angle_quartiles'][1]:.1f}°"
         return numbers

@@ -70,6 +70,7 @@ class ViserServer:
             fov=2 * math.atan(0.5 * camera.height / camera.fy),
             aspect=camera.width / camera.height,
             scale=0.06,
+            thickness=0.002,
             image=np.asarray(picture),
             wxyz=self._so3.from_matrix(T[:3, :3] @ _OPENGL).wxyz,
             position=T[:3, 3],

@@ -6,14 +6,17 @@ import struct
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import trimesh
+from torch import Tensor
 
 from teacher.cameras import point_of_interest
 from teacher.errors import UserError
+from teacher.fields.base import Query
 from teacher.fields.domains import Contracted
 from teacher.mesh import marching
 from teacher.mesh.colours import colours
@@ -24,7 +27,9 @@ from teacher.mesh.marching import extract
 from teacher.mesh.region import Lattice, Region
 from teacher.mesh.solid import solid_density
 from teacher.mesh.surface import Surface
+from teacher.samplers.occupancy import OccupancySampler
 from tests.fields import DENSE, WORLD_CENTRE, WORLD_SCALE, Ellipsoid, Solids, as_teacher
+from tests.scenes import all_round
 
 BALL = Ellipsoid((0.4, 0.4, 0.4), (0.1, -0.2, 0.3))
 EGG = Ellipsoid((0.5, 0.3, 0.2), (0.1, -0.2, 0.3))
@@ -39,6 +44,11 @@ GROWN = SOFT * math.log(DENSE / LEVEL - 1)
 def surface_of(*solids: Ellipsoid, resolution: int = 40) -> Surface:
     density = solid_density(as_teacher(Solids(*solids, softness=SOFT)), Region(CUBE))
     return extract(density, Lattice.over(CUBE, resolution), LEVEL)
+
+
+def loaded(path: Path) -> Any:
+    """The one mesh in a file."""
+    return trimesh.load(path, force="mesh", process=False)
 
 
 def as_trimesh(surface: Surface) -> trimesh.Trimesh:
@@ -89,7 +99,8 @@ def test_the_largest_parts_are_kept() -> None:
 def test_cells_that_rays_pass_by_hold_nothing() -> None:
     teacher = as_teacher(Solids(BALL), resolution=16)
     sampler = teacher.variant.sampler
-    sampler.density.copy_(torch.full_like(sampler.density, -1.0))
+    assert isinstance(sampler, OccupancySampler)
+    sampler.density.fill_(-1.0)
     sampler.density[0, 8:, :, :] = 1.0
     density = solid_density(teacher, Region(CUBE))
     left, right = torch.tensor([[-0.1, -0.2, 0.3]]), torch.tensor([[0.1, -0.2, 0.3]])
@@ -113,19 +124,19 @@ def test_the_level_lies_between_nothing_and_something() -> None:
 
 def test_colours_are_those_seen_from_where_cameras_were() -> None:
     """The field is white to the cameras, at its surface only, and red to everybody else."""
-    teacher = as_teacher(Solids(BALL, softness=0.002))
+    views = all_round((0.0, 0.0, 0.0))
+    cameras = torch.stack([camera.position for camera in views])
 
-    def shade(query):
+    def shade(query: Query) -> Tensor:
         surface = (BALL.signed(query.positions) > -0.03)[:, None]
-        cameras = torch.stack([camera.position for camera in teacher.scene.split("train")])
         towards = torch.nn.functional.normalize(query.positions[:, None] - cameras, dim=-1)
         known = ((towards * query.directions[:, None]).sum(-1).amax(-1) > 0.999)[:, None]
         red = torch.tensor([1.0, 0.0, 0.0]).expand(len(known), 3)
         return torch.where(known, torch.where(surface, 1.0, 0.0).expand_as(red), red)
 
-    teacher.variant.field.shade = shade
+    teacher = as_teacher(Solids(BALL, shade=shade, softness=0.002), views)
     surface = surface_of(BALL)
-    rgb = colours(teacher, surface, teacher.scene.split("train"), 0.05)
+    rgb = colours(teacher, surface, views, 0.05)
     top = surface.normals()[:, 2] > 0.3
     assert float(rgb[top].mean()) > 0.95
     bottom = surface.normals()[:, 2] < -0.99
@@ -139,7 +150,7 @@ def test_files_are_in_the_data_sets_units_and_the_formats_axes(tmp_path: Path, e
     wanted = Mesh(run_folder=tmp_path, output=path, resolution=40, level=LEVEL)
     said = write_teacher_mesh(teacher, region_of(teacher, None), wanted)
     assert f"{'+y' if ending == '.glb' else '+z'} up" in said
-    mesh = trimesh.load(path, force="mesh", process=False)
+    mesh = loaded(path)
     x, y, z = np.array(WORLD_CENTRE) + WORLD_SCALE * np.array(EGG.centre)
     a, b, c = (WORLD_SCALE * (radius + GROWN) for radius in EGG.radii)
     middle, half = ((x, z, -y), (a, c, b)) if ending == ".glb" else ((x, y, z), (a, b, c))
@@ -169,8 +180,7 @@ def test_colours_of_a_glb_are_linear_and_need_no_light(tmp_path: Path) -> None:
     material = tree["materials"][primitive["material"]]
     assert "KHR_materials_unlit" in material["extensions"] and tree["extensionsUsed"]
     write_mesh(tmp_path / "ball.ply", surface, rgb, torch.eye(4))
-    loaded = trimesh.load(tmp_path / "ball.ply", process=False)
-    assert loaded.visual.vertex_colors[0].tolist() == [255, 128, 5, 255]
+    assert loaded(tmp_path / "ball.ply").visual.vertex_colors[0].tolist() == [255, 128, 5, 255]
 
 
 def test_without_bounds_it_is_what_the_cameras_look_at() -> None:
@@ -209,8 +219,9 @@ def test_nothing_to_make_a_mesh_of(tmp_path: Path) -> None:
         ({"box": (0.0, 0.0, 0.0, 1.0, -1.0, 1.0)}, "--box"),
     ],
 )
-def test_what_cannot_be_is_said(tiny_run: Path, changes: dict, said: str) -> None:
-    arguments = {"run_folder": tiny_run / "teacher", "output": Path("toy.ply")} | changes
+def test_what_cannot_be_is_said(tiny_run: Path, changes: dict[str, Any], said: str) -> None:
+    arguments: dict[str, Any] = {"run_folder": tiny_run / "teacher", "output": Path("toy.ply")}
+    arguments |= changes
     with pytest.raises(UserError, match=said):
         Mesh(**arguments).run()
 
@@ -228,5 +239,5 @@ def test_a_missing_package_is_named(
 def test_a_trained_teacher_becomes_a_mesh(tiny_run: Path, tmp_path: Path, capsys) -> None:
     Mesh(run_folder=tiny_run / "teacher", output=tmp_path / "x.glb", resolution=48).run()
     assert "x.glb" in capsys.readouterr().out
-    mesh = trimesh.load(tmp_path / "x.glb", force="mesh", process=False)
+    mesh = loaded(tmp_path / "x.glb")
     assert mesh.is_watertight and 500 < len(mesh.faces)

@@ -9,7 +9,7 @@ import streamlit as st
 from export.capture import CaptureReport, read_capture_report
 from export.run_checks import Damage
 from export.runs import Run
-from web.panel import notices, tables
+from web.panel import notices
 from web.panel.selection import Selection
 
 _SIGNS = {"good": "✓", "doubtful": "⚠", "wrong": "✗"}
@@ -73,7 +73,10 @@ def _findings(plain: dict[str, Any]) -> str:
         ]
         for finding in plain["findings"]
     ]
-    return tables.markdown(["verdict", "check", "found"], rows) if rows else "No check was made."
+    if not rows:
+        return "No check was made."
+    lines = [["verdict", "check", "found"], [":--"] * 3, *rows]  # sentences, so all to the left
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _dropped(plain: dict[str, Any]) -> None:
