@@ -24,6 +24,9 @@ SERVE ?= 1
 # The panel: where it looks for runs, and its port.
 RUNS ?= runs
 PANEL_PORT ?= 8501
+# OBJECT=1: the page shows the object alone, on transparency (docs/object.md).
+OBJECT ?=
+CROP_ARGS ?= --auto
 # Extra arguments of a stage, e.g. TEACHER_ARGS="--steps 500".
 PROCESS_ARGS ?=
 TEACHER_ARGS ?=
@@ -97,7 +100,10 @@ $(RUN)/teacher/eval/metrics.json: $(DATA_FILES) | .venv/.installed
 	@$(call stage,teacher,$(BIN)/python -m teacher train $(PRESET) --data $(DATA) \
 	    $(if $(MAX_SIDE),--max-side $(MAX_SIDE),--downscale $(DOWNSCALE)) --output $(RUN)/teacher $(TEACHER_ARGS) && $(BIN)/python -m teacher eval --run $(RUN)/teacher)
 
-$(RUN)/student/eval/metrics.json: $(RUN)/teacher/eval/metrics.json
+$(RUN)/teacher/crop.json: $(RUN)/teacher/eval/metrics.json
+	@$(call stage,crop,$(BIN)/python -m teacher crop --run $(RUN)/teacher $(CROP_ARGS))
+
+$(RUN)/student/eval/metrics.json: $(RUN)/teacher/eval/metrics.json $(if $(OBJECT),$(RUN)/teacher/crop.json)
 	@$(call stage,student,$(BIN)/python -m student train $(STUDENT) --teacher $(RUN)/teacher \
 	    --output $(RUN)/student $(STUDENT_ARGS) && $(BIN)/python -m student eval --run $(RUN)/student)
 
@@ -142,7 +148,7 @@ page:
 ifeq ($(CAPTURE),)
 	@echo "error: make page VIDEO=clip.mp4, or PHOTOS=folder" >&2; exit 2
 else
-	@$(MAKE) --no-print-directory demo VIDEO=$(VIDEO) PHOTOS=$(PHOTOS)
+	@$(MAKE) --no-print-directory demo VIDEO="$(VIDEO)" PHOTOS="$(PHOTOS)" OBJECT=$(OBJECT)
 endif
 
 demo: summary

@@ -161,7 +161,7 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
             loss=dataclasses.replace(_SURFACE_GUIDED.loss, depth=0.3),
             cameras=CameraSampler(near=0.5),
             photographs=PhotographsConfig(fraction=0.3),
-            minutes=12.0,
+            minutes=15.0,
         ),
     ),
     "mobile_r2l": (
