@@ -245,12 +245,6 @@ CAPTURES: dict[str, BadCapture] = {
     "turn in the scene, 48 frames": BadCapture(
         _clip("look", lambda: turning_in_the_scene(48, 400)), "turn on the spot", slow=True
     ),
-    "turn in a room, 48 frames": BadCapture(
-        _clip("room", lambda: turning(48, 400), 10), "turn on the spot", slow=True
-    ),
-    "tiled floor, 40 frames": BadCapture(
-        _clip("tiles", lambda: tiled_floor(40, 400)), "the same", slow=True
-    ),
     "same label on all sides, 48 frames": BadCapture(
         _clip("label", lambda: photographs(repeating(), orbit(48, 400))), "look the same", slow=True
     ),

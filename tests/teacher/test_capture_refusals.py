@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import teacher.__main__ as command_line
-from teacher.capture import video
+from teacher.capture import process, video
 from teacher.capture.video import Clip
 from teacher.errors import exit_on_user_error
 from tests.bad_captures import CAPTURES, index_first
@@ -79,3 +79,11 @@ def test_a_copy_that_lacks_a_frame_is_whole_enough(tmp_path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:-800])
     assert len(Clip(path).glances()) >= (1 - video._BAD_SHARE) * 40
+
+
+def test_folders_with_something_in_them_stay(tmp_path: Path) -> None:
+    """A refused dry run's report, or what another program wrote meanwhile."""
+    (tmp_path / "runs" / "toy").mkdir(parents=True)
+    (tmp_path / "runs" / "mine.txt").write_text("mine")
+    process._remove_empty([tmp_path / "runs" / "toy", tmp_path / "runs"])
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["mine.txt"]
