@@ -83,6 +83,8 @@ def test_what_reaches_out_of_the_box_is_closed_at_its_sides() -> None:
     surface = surface_of(Ellipsoid((2.0, 2.0, 0.3), (0.0, 0.0, 0.0)), resolution=24)
     assert as_trimesh(surface).is_watertight
     assert surface.vertices.abs().amax() < 1 + 2 / 24
+    filled = extract(lambda at: torch.full((len(at),), DENSE), Lattice.over(CUBE, 8), LEVEL)
+    assert len(filled.faces) and as_trimesh(filled).is_watertight
 
 
 def test_the_largest_parts_are_kept() -> None:
