@@ -56,17 +56,17 @@ ON = CorrectionsConfig(rate=0.1, start=50, final=0.03)
 """What the studies try."""
 
 
-def config(corrections: CorrectionsConfig, steps: int, seed: int) -> TrainConfig:
-    """The `demo` preset for pictures of 64 to 100 pixels: its cells and steps are about half a pixel."""
+def config(corrections: CorrectionsConfig, steps: int, seed: int, detail: int) -> TrainConfig:
+    """The `demo` preset for pictures of 64 to 100 pixels times `detail`: its cells and steps are about half a pixel."""
     demo = PRESETS["demo"][1]
     assert isinstance(demo.sampler, OccupancyConfig)
-    grid = replace(demo.field.grid, levels=6, finest=128)
+    grid = replace(demo.field.grid, levels=6, finest=128 * detail)
     return replace(
         demo,
         field=replace(demo.field, grid=grid),
-        sampler=replace(demo.sampler, step=0.024),
+        sampler=replace(demo.sampler, step=0.024 / detail, max_samples=256 * detail),
         corrections=corrections,
-        samples_per_step=1 << 14,
+        samples_per_step=detail << 14,
         steps=steps,
         seed=seed,
     )
@@ -84,9 +84,9 @@ class Case:
     corrections: CorrectionsConfig
 
 
-def measure(case: Case, steps: int, seed: int) -> dict[str, Any]:
+def measure(case: Case, steps: int, seed: int, detail: int = 1) -> dict[str, Any]:
     """Train, and say how far cameras were and are from the true ones, and what held-out views have."""
-    trainer = Trainer(case.scene, config(case.corrections, steps, seed))
+    trainer = Trainer(case.scene, config(case.corrections, steps, seed, detail))
     for _ in tqdm(range(steps), desc=case.label, unit="step"):
         trainer.train_step()
     teacher = trainer.teacher()
@@ -158,23 +158,26 @@ def true_cameras(scene: Scene) -> dict[str, Camera]:
     return {frame.name: frame.camera for frames in scene.splits.values() for frame in frames}
 
 
-def demo(folder: Path) -> Scene:
-    """The built-in scene: 50 views of 64 pixels, 12 held out."""
-    write_demo_scene(folder, size=64, train=50, test=12)
+def demo(folder: Path, detail: int) -> Scene:
+    """The built-in scene: 50 views of 64 pixels times `detail`, 12 held out."""
+    write_demo_scene(folder, size=64 * detail, train=50, test=12)
     return DataConfig(folder).load()
 
 
-def clip(folder: Path) -> tuple[Scene, dict[str, Camera]]:
-    """48 frames of 400 pixels, processed; read at 100, with the alpha that a matte would give; and true cameras."""
+def clip(folder: Path, detail: int) -> tuple[Scene, dict[str, Camera]]:
+    """48 frames of 400 pixels, processed; read at 100 times `detail`, with the alpha of a matte; and true cameras."""
     cameras, video, data = clips.orbit(48, 400), folder / "clip.mp4", folder / "clip"
     if not video.exists():
         folder.mkdir(parents=True, exist_ok=True)
         clips.write_clip(video, clips.photographs(still_life(), cameras), fps=10)
     if not (data / "transforms.json").exists():
         process(Request(video, data, FrameSettings(num_frames_target=48)))
-    scene = DataConfig(data, max_side=100, aabb=CLIP_BOX).load()
+    scene = DataConfig(data, max_side=100 * detail, aabb=CLIP_BOX).load()
     names = true_cameras(scene)
-    matte = {name: _with_alpha(folder / "alpha", _number(name)) for name in tqdm(names, "matte")}
+    matte = {
+        name: _with_alpha(folder / "alpha", _number(name), 100 * detail)
+        for name in tqdm(names, "matte")
+    }
     splits = {
         split: tuple(replace(frame, picture=matte[frame.name]) for frame in frames)
         for split, frames in scene.splits.items()
@@ -183,12 +186,12 @@ def clip(folder: Path) -> tuple[Scene, dict[str, Camera]]:
     return replace(scene, splits=splits, has_alpha=True), truth
 
 
-def _with_alpha(folder: Path, number: int) -> Picture:
-    """A frame of the clip at 100 pixels as RGBA, rendered once."""
-    path = folder / f"{number:03}.png"
+def _with_alpha(folder: Path, number: int, side: int) -> Picture:
+    """A frame of the clip at `side` pixels as RGBA, rendered once."""
+    path = folder / str(side) / f"{number:03}.png"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = straight_rgba(render(still_life(), clips.orbit(48, 100)[number], 3))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = straight_rgba(render(still_life(), clips.orbit(48, side)[number], 3))
         with replacing(path) as partial:
             Image.fromarray(pixels).save(partial, "PNG")
     return Picture(path)
@@ -212,6 +215,8 @@ class Bench:
     """Of what is drawn in training and of how cameras are wrong."""
     corrections: CorrectionsConfig = ON
     """What is tried."""
+    detail: int = 1
+    """Pictures, cells and steps along rays are so many times finer, and training steps as much larger."""
     folder: Path = report.FOLDER / "poses"
     """Where pictures and results go."""
     docs: Path = report.ROOT / "docs"
@@ -233,7 +238,7 @@ class Bench:
             for case in STUDIES[name](self, seed):
                 key = f"{case.label}, seed {seed}"
                 if key not in found["rows"]:
-                    found["rows"][key] = measure(case, self.steps, seed)
+                    found["rows"][key] = measure(case, self.steps, seed, self.detail)
                     write_json(self.folder / "poses.json", found)
                 print(f"{key}: {found['rows'][key]}")
         text = f"{_head(found)}\n\n{markdown(found['rows'])}"
@@ -243,7 +248,10 @@ class Bench:
 
     def _known(self) -> dict[str, Any]:
         """Results so far of the same settings; none otherwise."""
-        path, settings = self.folder / "poses.json", to_plain((self.steps, self.corrections))
+        path, settings = (
+            self.folder / "poses.json",
+            to_plain((self.steps, self.corrections, self.detail)),
+        )
         if path.exists():
             found = read_json(path, "results of an earlier run", "delete it")
             if found["settings"] == settings:
@@ -253,7 +261,7 @@ class Bench:
 
 def of_perturbed(bench: Bench, seed: int) -> list[Case]:
     """True cameras; wrong ones; wrong ones that are corrected."""
-    scene = demo(bench.folder / "still-life")
+    scene = demo(bench.folder / f"still-life-{bench.detail}", bench.detail)
     truth, lost = true_cameras(scene), perturbed(scene, DEGREES, SHARE, seed + 7)
     return [
         Case("true cameras", scene, truth, OFF),
@@ -264,7 +272,7 @@ def of_perturbed(bench: Bench, seed: int) -> list[Case]:
 
 def of_clip(bench: Bench, seed: int) -> list[Case]:
     """True cameras in the frame of those found; found ones; found ones that are corrected, with lens and without."""
-    scene, truth = clip(bench.folder)
+    scene, truth = clip(bench.folder, bench.detail)
     frames = scene.splits["train"]
     T = aligning_similarity([truth[f.name] for f in frames], [f.camera for f in frames])
     size = frames[0].camera.width, frames[0].camera.height
@@ -280,7 +288,7 @@ def of_clip(bench: Bench, seed: int) -> list[Case]:
 
 def of_focal(bench: Bench, seed: int) -> list[Case]:
     """True poses with a wrong focal length; the lens corrected alone, and with the poses."""
-    scene = demo(bench.folder / "still-life")
+    scene = demo(bench.folder / f"still-life-{bench.detail}", bench.detail)
     truth = true_cameras(scene)
     c = bench.corrections
     wrong = with_cameras(
