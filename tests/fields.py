@@ -10,7 +10,7 @@ from torch import Tensor
 from teacher.cameras import Camera
 from teacher.corrections import GivenCameras
 from teacher.fields.base import Query, RadianceField
-from teacher.fields.domains import Cube, Domain
+from teacher.fields.domains import Contracted, Cube, Domain
 from teacher.model import SceneDescription, Teacher, describe_camera
 from teacher.ops.radiance import Radiance
 from teacher.per_image import PerImageConfig
@@ -60,7 +60,8 @@ class Solids(RadianceField):
         domain: Domain = CUBE,
     ) -> None:
         super().__init__()
-        self.solids, self.shade, self.softness, self.domain = solids, shade, softness, domain
+        self.solids, self.shade, self.softness = solids, shade, softness
+        self.unbounded = isinstance(domain, Contracted)
 
     def density(self, positions: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """As `Field.density`."""

@@ -11,10 +11,8 @@ from torch import Tensor
 
 from teacher.cameras import point_of_interest
 from teacher.errors import UserError
-from teacher.fields.domains import Contracted
 from teacher.machine import Device
 from teacher.mesh.region import Region
-from teacher.mesh.solid import crop_of
 from teacher.model import Teacher
 
 Box = tuple[float, float, float, float, float, float]
@@ -121,9 +119,7 @@ def region_of(teacher: Teacher, box: Box | None) -> Region:
     """What to export: `box` (data set's units), else the crop, else the teacher's box or around what cameras see."""
     if box is not None:
         return Region(_norm_box(teacher, box))
-    if crop_of(teacher) is not None:
-        return Region(teacher.aabb)
-    if isinstance(getattr(teacher.variant.field, "domain", None), Contracted):
+    if teacher.unbounded:
         centre = point_of_interest(teacher.scene.split("train")).float()
         return Region(torch.stack([centre - _AROUND, centre + _AROUND]), round=True)
     return Region(teacher.aabb)

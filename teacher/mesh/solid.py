@@ -5,7 +5,6 @@ therefore empty here, and so is what lies outside the region or outside the crop
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -23,7 +22,7 @@ def solid_density(teacher: Teacher, region: Region) -> Density:
     """The density of `teacher` that can be seen inside `region`; 0 elsewhere."""
     field, sampler = teacher.variant.field, teacher.variant.sampler
     device = sampler.aabb.device
-    box, crop = Region(sampler.aabb), crop_of(teacher)
+    box, crop = Region(sampler.aabb), teacher.crop
     occupied = (
         sampler.density > sampler.threshold if isinstance(sampler, OccupancySampler) else None
     )
@@ -41,11 +40,6 @@ def solid_density(teacher: Teacher, region: Region) -> Density:
         return found.cpu()
 
     return density
-
-
-def crop_of(teacher: Teacher) -> Any:
-    """What a crop leaves of the scene (`keeps(positions)`), where the teacher's run has one."""
-    return getattr(teacher, "crop", None)
 
 
 def _occupied(

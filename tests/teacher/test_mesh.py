@@ -5,7 +5,6 @@ import math
 import struct
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import trimesh
 from torch import Tensor
 
 from teacher.cameras import point_of_interest
+from teacher.crop.shape import Crop
 from teacher.errors import UserError
 from teacher.fields.base import Query
 from teacher.fields.domains import Contracted
@@ -27,6 +27,7 @@ from teacher.mesh.marching import extract
 from teacher.mesh.region import Lattice, Region
 from teacher.mesh.solid import solid_density
 from teacher.mesh.surface import Surface
+from teacher.model import Teacher
 from teacher.samplers.occupancy import OccupancySampler
 from tests.fields import DENSE, WORLD_CENTRE, WORLD_SCALE, Ellipsoid, Solids, as_teacher
 from tests.scenes import all_round
@@ -195,13 +196,13 @@ def test_without_bounds_it_is_what_the_cameras_look_at() -> None:
 
 
 def test_a_crop_leaves_its_part() -> None:
-    """Of whatever shape: all that is asked of it is what it keeps."""
-    teacher = as_teacher(Solids(BALL))
-    crop = SimpleNamespace(keeps=lambda positions: positions[:, 2] > 0.3)
-    teacher.__dict__["crop"] = crop
+    given = as_teacher(Solids(BALL))
+    cells = torch.ones(10, 10, 10, dtype=torch.bool)
+    cells[..., :7] = False  # below 0.4
+    teacher = Teacher(given.variant, given.scene, Crop(CUBE, cells))
     assert torch.equal(region_of(teacher, None).box, teacher.aabb)
     surface = extract(solid_density(teacher, Region(CUBE)), Lattice.over(CUBE, 40), LEVEL)
-    assert float(surface.vertices[:, 2].min()) > 0.3 - 0.05 and as_trimesh(surface).is_watertight
+    assert float(surface.vertices[:, 2].min()) > 0.4 - 0.05 and as_trimesh(surface).is_watertight
 
 
 def test_nothing_to_make_a_mesh_of(tmp_path: Path) -> None:
