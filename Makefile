@@ -12,13 +12,15 @@
 VIDEO ?=
 PHOTOS ?=
 CAPTURE := $(patsubst %/,%,$(or $(VIDEO),$(PHOTOS)))
-RUN ?= runs/$(if $(CAPTURE),$(basename $(notdir $(CAPTURE))),$(if $(SCENE),$(notdir $(patsubst %/,%,$(SCENE))),demo))
-SCENE ?= $(if $(CAPTURE),$(RUN)/scene)
-PRESET ?= $(if $(CAPTURE),unbounded,demo)
-STUDENT ?= $(if $(CAPTURE),capture,$(if $(SCENE),pocket,tiny))
+RUN := $(or $(RUN),runs/$(if $(CAPTURE),$(basename $(notdir $(CAPTURE))),$(if $(SCENE),$(notdir $(patsubst %/,%,$(SCENE))),demo)))
+# A run that was made from a capture needs no VIDEO to go on: make figure RUN=runs/clip.
+CAPTURED := $(or $(CAPTURE),$(wildcard $(RUN)/scene/process.json))
+SCENE ?= $(if $(CAPTURED),$(RUN)/scene)
+PRESET ?= $(if $(CAPTURED),unbounded,demo)
+STUDENT ?= $(if $(CAPTURED),capture,$(if $(SCENE),pocket,tiny))
 DOWNSCALE ?= 1
 # Longest side of the pictures to train on, in pixels; in place of DOWNSCALE.
-MAX_SIDE ?= $(if $(CAPTURE),256)
+MAX_SIDE ?= $(if $(CAPTURED),256)
 PORT ?= 8000
 SERVE ?= 1
 # The panel: where it looks for runs, and its port.
@@ -94,7 +96,7 @@ $(RUN)/still-life/transforms_train.json: | .venv/.installed
 $(RUN)/scene/transforms.json: $(CAPTURE) | .venv/.installed-sfm
 	@$(call stage,process,$(BIN)/python -m teacher process --data $(CAPTURE) --output-dir $(RUN)/scene $(PROCESS_ARGS))
 
-DATA_FILES := $(if $(CAPTURE),$(RUN)/scene/transforms.json,$(if $(SCENE),,$(RUN)/still-life/transforms_train.json))
+DATA_FILES := $(if $(CAPTURED),$(RUN)/scene/transforms.json,$(if $(SCENE),,$(RUN)/still-life/transforms_train.json))
 
 $(RUN)/teacher/eval/metrics.json: $(DATA_FILES) | .venv/.installed
 	@$(call stage,teacher,$(BIN)/python -m teacher train $(PRESET) --data $(DATA) \

@@ -15,9 +15,9 @@ from PIL import Image
 from torch import Tensor
 
 from student.checkpoint import load_student
+from student.held_out import frames_of
 from student.render import StudentRenderer
 from teacher.errors import UserError
-from teacher.evaluate import load_data
 from teacher.images import contact_sheet, write_png
 from teacher.metrics import psnr
 from teacher.pseudo.view import ViewRenderer
@@ -36,7 +36,8 @@ def write_figure(run: Path, backend: str, views: int, output: Path) -> dict[str,
         UserError: the page has not drawn any held-out view of this run.
     """
     drawn = {path.name: path for path in (run / "canvas" / backend).glob("*.png")}
-    frames = [f for f in load_data(run / "teacher").load().splits["test"] if _file(f) in drawn]
+    held_out = frames_of(str(run / "teacher"), None, "test") or ()
+    frames = [frame for frame in held_out if _file(frame) in drawn]
     if not frames:
         remedy = f"`node tests/browser/canvas.mjs {run} {backend}` first"
         raise UserError(f"{run}/canvas/{backend}", "no pictures", "the page's test views", remedy)
