@@ -19,20 +19,29 @@ POINTS = "sparse_pc.ply"
 _VERTEX = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
 
 
-def write_dataset(folder: Path, model: Model, world: World, masks: bool = False) -> None:
-    """Write the cameras and points of `model`; with `masks` there is one in masks/ for each picture."""
+def write_dataset(
+    folder: Path, model: Model, world: World, masks: bool = False, name: str | None = None
+) -> None:
+    """Write the cameras and points of `model`; with `masks` there is one in masks/ for each picture.
+
+    `name` is what the scene is called; None: as its folder.
+    """
     poses = moved_poses(world.T_world_source, model.T_world_camera)
     scale = float(np.cbrt(np.linalg.det(world.T_world_source[:3, :3])))
     frames: list[dict[str, Any]] = []
-    for name, lens, pose in zip(model.names, model.lens, poses, strict=True):
-        frame: dict[str, Any] = {"file_path": f"images/{name}", "transform_matrix": pose.tolist()}
+    for picture, lens, pose in zip(model.names, model.lens, poses, strict=True):
+        frame: dict[str, Any] = {
+            "file_path": f"images/{picture}",
+            "transform_matrix": pose.tolist(),
+        }
         if masks:
-            frame["mask_path"] = f"masks/{mask_name(name)}"
+            frame["mask_path"] = f"masks/{mask_name(picture)}"
         if len(model.lenses) > 1:
             frame |= _intrinsics(model.lenses[lens])
         frames.append(frame)
     common = {} if len(model.lenses) != 1 else _intrinsics(model.lenses[0])
     document = {
+        **({} if name is None else {"name": name}),
         **common,
         "ply_file_path": POINTS,
         "applied_transform": (world.T_world_source[:3] / scale).tolist(),

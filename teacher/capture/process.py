@@ -163,7 +163,7 @@ def _publish(request: Request, account: Account) -> None:
         if masks:
             (folder / "masks").mkdir(exist_ok=True)
             shutil.copy2(request.work / "masks" / mask_name(name), folder / "masks")
-    write_dataset(folder, account.model, account.world, masks)
+    write_dataset(folder, account.model, account.world, masks, request.data.stem)
     shutil.rmtree(request.output, ignore_errors=True)  # empty, or an earlier dry run's report
     folder.rename(request.output)
     shutil.rmtree(request.work, ignore_errors=True)

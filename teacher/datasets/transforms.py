@@ -50,7 +50,7 @@ def load(path: Path, options: LoadOptions) -> RawScene:
     }
     frames = read_frames(views, file.parent, options)
     return RawScene(
-        file.parent.resolve().name,
+        str(document.get("name") or file.parent.resolve().name),
         with_test_split(frames.splits, options.test_every),
         frames.has_alpha,
         _ngp_box(document, file),

@@ -83,7 +83,7 @@ def _written(folder: Path, model: Model) -> Model:
     for name, lens in zip(model.names, model.lens, strict=True):
         fit = model.lenses[lens]
         Image.new("RGB", (fit.width, fit.height), "grey").save(folder / "images" / name)
-    write_dataset(folder, moved, find_world(moved))
+    write_dataset(folder, moved, find_world(moved), name="toy")
     return moved
 
 
@@ -97,7 +97,7 @@ def test_loader_sees_points_where_the_pictures_show_them(tmp_path: Path) -> None
     model = reconstruction(ring(10))
     moved = _written(tmp_path, model)
     scene = load_scene(tmp_path)
-    assert scene.warnings == ()
+    assert scene.warnings == () and scene.name == "toy"
     frames = {frame.name: frame for split in scene.splits.values() for frame in split}
     assert len(frames) == 10
     points = _read_ply(tmp_path / "sparse_pc.ply")[0]
