@@ -110,7 +110,7 @@ class LearnedCameras(GivenCameras):
     def __init__(self, config: CorrectionsConfig, cameras: Sequence[Camera]) -> None:
         super().__init__()
         self.config, self.cameras = config, tuple(cameras)
-        self.tangents = nn.Parameter(torch.zeros(len(cameras), 6))
+        self.coordinates = nn.Parameter(torch.zeros(len(cameras), 6))
         self.lenses = LearnedLenses(cameras) if config.intrinsics else GivenLenses()
         self.target = point_of_interest(cameras)
         centres = torch.stack([camera.position for camera in cameras]).double()
@@ -125,7 +125,7 @@ class LearnedCameras(GivenCameras):
         """Groups with a schedule of their own."""
         c = self.config
         poses = Group(rate=c.rate, final=c.final, start=c.start, pull=c.decay)
-        groups = {"tangents": poses}
+        groups = {"coordinates": poses}
         if c.intrinsics:
             groups["lenses.numbers"] = replace(poses, rate=c.intrinsics)
         return groups
@@ -133,18 +133,18 @@ class LearnedCameras(GivenCameras):
     def update(self, step: int) -> None:
         """Before the first correction, rays need no gradients."""
         resting = step < self.config.start
-        self.tangents.requires_grad_(self.config.rate > 0 and not resting)
+        self.coordinates.requires_grad_(self.config.rate > 0 and not resting)
         self.lenses.rest(resting)
 
     def motions(self) -> Float[Tensor, "frames 6"]:
         """(rotation vector, translation) of each training camera: radians and norm units, norm frame."""
-        flat = (self.basis @ self.tangents[:, :, None]).flatten()
+        flat = (self.basis @ self.coordinates[:, :, None]).flatten()
         return (flat - self.gauge @ (self.readings @ flat)).reshape(-1, 6)
 
     def forward(self, rays: Rays, frames: Int[Tensor, " rays"]) -> Rays:
         """Rays moved with their cameras; differentiable with respect to the vectors."""
         rays = self.lenses(rays, frames)
-        if not self.tangents.requires_grad:
+        if not self.coordinates.requires_grad:
             return rays
         w, v = self.motions()[frames].split(3, -1)
         return Rays(rays.origins + v, rotate(w, rays.directions))
@@ -160,7 +160,7 @@ class LearnedCameras(GivenCameras):
 
     def rows(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Vectors are frames', numbers are lenses'."""
-        return {"tangents": tuple(names), "lenses.numbers": self.lenses.names}
+        return {"coordinates": tuple(names), "lenses.numbers": self.lenses.names}
 
     def summary(self, names: Sequence[str]) -> dict[str, Any]:
         """Size of each frame's correction, with mean, median and maximum over the frames."""

@@ -17,6 +17,7 @@ from teacher.config import from_plain
 from teacher.crop.files import CropFile, read_crop
 from teacher.crop.shape import Crop
 from teacher.datasets.normalise import reframed
+from teacher.errors import UserError
 from teacher.files import read_json, write_json
 from teacher.machine import Device, pick_device
 from teacher.metrics import psnr
@@ -186,10 +187,21 @@ class Teacher:
         scene = read_description(folder)
         tensors, _ = checkpoint.load_tensors(folder / "model.safetensors", "a teacher", _REMEDY)
         variant = config.build(torch.tensor(scene.aabb), scene.split("train"))
-        variant.load_state_dict(tensors)
+        _fill(variant, tensors, folder / "model.safetensors")
         place = pick_device(device)
         stored = None if whole else read_crop(folder)
         return Teacher(variant.to(place), scene, None if stored is None else _crop(stored, place))
+
+
+def _fill(variant: Variant, tensors: dict[str, Tensor], path: Path) -> None:
+    try:
+        variant.load_state_dict(tensors)
+    except RuntimeError as error:
+        given = f"{path}: {str(error).splitlines()[-1].strip()}"
+        expected, remedy = "the tensors of the teacher in config.json", "train the teacher again"
+        raise UserError(
+            "a teacher's weights", given, expected, f"{remedy}, into a new folder"
+        ) from error
 
 
 def _crop(stored: CropFile, device: torch.device) -> Crop:

@@ -40,7 +40,7 @@ ON = CorrectionsConfig(rate=0.1, start=0)
 def _learned(cameras: Sequence[Camera], seed: int, size: float = 0.05) -> LearnedCameras:
     corrections = LearnedCameras(ON, cameras)
     generator = torch.Generator().manual_seed(seed)
-    corrections.tangents.data.normal_(0, size, generator=generator)
+    corrections.coordinates.data.normal_(0, size, generator=generator)
     return corrections
 
 
@@ -85,7 +85,7 @@ def test_what_moves_all_cameras_alike_is_projected_out() -> None:
     corrections = LearnedCameras(ON, cameras)
     centres = torch.stack([camera.position for camera in cameras])
     along = (gauge_directions(centres) @ torch.randn(7)).reshape(6, 6, 1)
-    corrections.tangents.data = torch.linalg.solve(corrections.basis, along)[:, :, 0]
+    corrections.coordinates.data = torch.linalg.solve(corrections.basis, along)[:, :, 0]
     assert float(corrections.motions().detach().abs().max()) < 1e-5
     motions = _learned(cameras, 3).motions().detach()
     w, v = motions.split(3, -1)
@@ -149,18 +149,18 @@ def test_the_renderer_s_gradient_is_that_of_finite_differences(
     corrections = _learned(cameras, 5)
     score = Score(variant_of(Clouds(), corrections, 3), cameras)
     score().backward()
-    single = corrections.tangents.grad
+    single = corrections.coordinates.grad
     assert single is not None
 
     monkeypatch.setattr(teacher.render, "composite", reference.composite)
     twin = copy.deepcopy(score).double()
 
-    def exact_score(tangents: Float[Tensor, "3 6"]) -> Float[Tensor, ""]:
-        return functional_call(twin, {"variant.corrections.tangents": tangents}, ())
+    def exact_score(coordinates: Float[Tensor, "3 6"]) -> Float[Tensor, ""]:
+        return functional_call(twin, {"variant.corrections.coordinates": coordinates}, ())
 
-    tangents = corrections.tangents.detach().double().requires_grad_()
-    assert torch.autograd.gradcheck(exact_score, tangents)
-    (exact,) = torch.autograd.grad(exact_score(tangents), tangents)
+    coordinates = corrections.coordinates.detach().double().requires_grad_()
+    assert torch.autograd.gradcheck(exact_score, coordinates)
+    (exact,) = torch.autograd.grad(exact_score(coordinates), coordinates)
     largest = float(exact.abs().max())
     assert largest > 0.1
     torch.testing.assert_close(single.double(), exact, atol=1e-4 * largest, rtol=0)
@@ -253,7 +253,7 @@ def test_codes_and_corrections_resume_bit_for_bit(scene: Scene, stop: int) -> No
         second.train_step()
     expected, resumed = whole.state()[0], second.state()[0]
     assert all(torch.equal(expected[name], resumed[name]) for name in expected)
-    assert float(expected["variant.corrections.tangents"].abs().max()) > 0
+    assert float(expected["variant.corrections.coordinates"].abs().max()) > 0
 
 
 def test_rows_find_their_frames_by_name(scene: Scene) -> None:
@@ -265,7 +265,7 @@ def test_rows_find_their_frames_by_name(scene: Scene) -> None:
     new.load(*old.state())
     tensors, were = new.state()[0], old.state()[0]
     for part in ("variant", "optimiser.first", "optimiser.steps", "optimiser.average"):
-        for name in ("per_image.codes", "corrections.tangents"):
+        for name in ("per_image.codes", "corrections.coordinates"):
             row, before = tensors[f"{part}.{name}"], were[f"{part}.{name}"]
             assert torch.equal(row[1:], before[4:].flip(0)) and not row[0].any()
             assert before[4:].any()

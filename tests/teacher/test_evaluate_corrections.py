@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from teacher import checkpoint
 from teacher.corrections import CorrectionsConfig, GivenCameras, LearnedCameras
 from teacher.demo import write_demo_scene
+from teacher.errors import UserError
 from teacher.evaluate import evaluate
 from teacher.fields.hash_grid import HashGridConfig
 from teacher.fields.window import Window
@@ -48,7 +50,7 @@ def test_both_are_measured_where_cameras_were_corrected(data: DataConfig, tmp_pa
     corrections = teacher.variant.corrections
     assert isinstance(corrections, LearnedCameras)
     numbers = next(corrections.lenses.parameters())
-    assert bool(numbers.any()) and bool(corrections.tangents.any())
+    assert bool(numbers.any()) and bool(corrections.coordinates.any())
     with torch.no_grad():
         numbers[:, 2] += 0.4  # of a focal length
     teacher.save(tmp_path)
@@ -72,3 +74,14 @@ def test_given_cameras_are_measured_once(data: DataConfig, tmp_path: Path) -> No
 def mean(values: list[float]) -> float:
     """Arithmetic."""
     return sum(values) / len(values)
+
+
+def test_weights_of_another_version_are_named(data: DataConfig, tmp_path: Path) -> None:
+    """Corrections used to be saved under another name, and meant something else."""
+    train(data, CORRECTED, tmp_path)
+    path = tmp_path / "model.safetensors"
+    tensors, _ = checkpoint.load_tensors(path, "a teacher", "")
+    tensors["corrections.tangents"] = tensors.pop("corrections.coordinates")
+    checkpoint.save_tensors(path, tensors, {})
+    with pytest.raises(UserError, match=r"model\.safetensors"):
+        Teacher.load(tmp_path)

@@ -54,7 +54,7 @@ def _learned(cameras: Sequence[Camera]) -> LearnedCameras:
     lenses = corrections.lenses
     assert isinstance(lenses, LearnedLenses)
     lenses.numbers.data.normal_(0, 0.03, generator=generator)
-    corrections.tangents.data.normal_(0, 0.03, generator=generator)
+    corrections.coordinates.data.normal_(0, 0.03, generator=generator)
     return corrections
 
 
@@ -113,7 +113,7 @@ def test_lenses_alone_leave_poses_alone() -> None:
     cast = corrections(rays, frames)
     cast.directions[:, 0].sum().backward()
     gradients = {name: p.grad for name, p in corrections.named_parameters()}
-    assert gradients["tangents"] is None
+    assert gradients["coordinates"] is None
     assert gradients["lenses.numbers"] is not None and gradients["lenses.numbers"][0].any()
 
 
