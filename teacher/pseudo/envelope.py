@@ -74,13 +74,12 @@ class Envelope:
         if not self.track:
             return (*self.elevation, *self.radius)
         (first, last), count = self.azimuth, len(self.track)
-        steps = count if self.whole_orbit else max(1, count - 1)
+        span, steps = last - first, count if self.whole_orbit else max(1, count - 1)
         turned = (azimuth - first) % math.tau
-        if not self.whole_orbit and turned > last - first:  # the nearer end
-            turned = (
-                0.0 if turned - (last - first) > (math.tau - (last - first)) / 2 else last - first
-            )
-        place = turned / (last - first) * steps
+        if not self.whole_orbit:  # what is beyond the arc has its nearer end's
+            middle = 0.5 * (first + last)
+            turned = max(0.0, min(span, math.remainder(azimuth - middle, math.tau) + 0.5 * span))
+        place = turned / span * steps
         k = min(int(place), steps - 1)
         before, after = self.track[k % count], self.track[(k + 1) % count]
         a, b, c, d = (x + (place - k) * (y - x) for x, y in zip(before, after, strict=True))
