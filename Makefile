@@ -1,7 +1,7 @@
 # Pocketfield: posed pictures in, a light field on a web page out.
 #
 #   make demo                                   everything, on the built-in scene, then serve the page
-#   make page VIDEO=clip.mp4 (or PHOTOS=folder)  the same from a capture: young, see docs/capture.md
+#   make page VIDEO=clip.mp4 (or PHOTOS=folder)  the same from a capture: docs/capture.md; OBJECT=1: the object alone
 #   make teacher student export web SCENE=path  the stages one by one, on your own scene
 #   make panel                                  truth, teacher, student and exports side by side
 #   make test                                   lint, types, Python tests, viewer tests, a real browser
