@@ -18,7 +18,6 @@ from student.presets import TrainConfig
 from teacher import checkpoint
 from teacher.cameras import Camera
 from teacher.config import from_plain
-from teacher.errors import UserError
 from teacher.files import read_json
 from teacher.model import CameraDescription, describe_camera
 from teacher.pseudo.envelope import Envelope
@@ -95,13 +94,5 @@ def load_student(folder: Path) -> tuple[LightField, StudentRun]:
     model = run.config.model.build(torch.tensor(run.scene.aabb))
     path = folder / "model.safetensors"
     tensors, _ = checkpoint.load_tensors(path, "a student's weights", _REMEDY)
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise UserError(
-            "a student's weights",
-            f"{path}: {str(error).splitlines()[-1].strip()}",
-            "the tensors of the network in config.json",
-            "train the student again, into a new folder",
-        ) from error
+    checkpoint.fill(model, tensors, path, "student")
     return model.eval(), run

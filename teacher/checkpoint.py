@@ -16,7 +16,7 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from teacher.config import with_defaults
 from teacher.errors import UserError
@@ -48,6 +48,19 @@ def load_tensors(path: Path, what: str, remedy: str) -> tuple[dict[str, Tensor],
             what, f"{path}: {error}", "an undamaged safetensors file", remedy
         ) from error
     return tensors, metadata
+
+
+def fill(module: nn.Module, tensors: dict[str, Tensor], path: Path, whose: str) -> None:
+    """Give `module` the `tensors` of the file `path`, a `whose`'s ("teacher"); UserError where they do not fit."""
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UserError(
+            f"a {whose}'s weights",
+            f"{path}: {str(error).splitlines()[-1].strip()}",
+            "the tensors of the network in config.json",
+            f"train the {whose} again, into a new folder",
+        ) from error
 
 
 def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -17,7 +17,6 @@ from teacher.config import from_plain
 from teacher.crop.files import CropFile, read_crop
 from teacher.crop.shape import Crop
 from teacher.datasets.normalise import reframed
-from teacher.errors import UserError
 from teacher.files import read_json, write_json
 from teacher.machine import Device, pick_device
 from teacher.metrics import psnr
@@ -185,23 +184,13 @@ class Teacher:
         plain = read_json(folder / "config.json", "a teacher's configuration", _REMEDY)
         config = from_plain(TrainConfig, plain["train"], f"{folder}/config.json")
         scene = read_description(folder)
-        tensors, _ = checkpoint.load_tensors(folder / "model.safetensors", "a teacher", _REMEDY)
+        path = folder / "model.safetensors"
+        tensors, _ = checkpoint.load_tensors(path, "a teacher", _REMEDY)
         variant = config.build(torch.tensor(scene.aabb), scene.split("train"))
-        _fill(variant, tensors, folder / "model.safetensors")
+        checkpoint.fill(variant, tensors, path, "teacher")
         place = pick_device(device)
         stored = None if whole else read_crop(folder)
         return Teacher(variant.to(place), scene, None if stored is None else _crop(stored, place))
-
-
-def _fill(variant: Variant, tensors: dict[str, Tensor], path: Path) -> None:
-    try:
-        variant.load_state_dict(tensors)
-    except RuntimeError as error:
-        given = f"{path}: {str(error).splitlines()[-1].strip()}"
-        expected, remedy = "the tensors of the teacher in config.json", "train the teacher again"
-        raise UserError(
-            "a teacher's weights", given, expected, f"{remedy}, into a new folder"
-        ) from error
 
 
 def _crop(stored: CropFile, device: torch.device) -> Crop:

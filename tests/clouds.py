@@ -12,6 +12,7 @@ from torch import Tensor
 
 from teacher.cameras import Camera, look_at
 from teacher.corrections import GivenCameras
+from teacher.crop.shape import Crop
 from teacher.fields.base import Query, RadianceField
 from teacher.images import straight_alpha, to_bytes, write_png
 from teacher.ops.radiance import Radiance
@@ -81,6 +82,9 @@ class Fixed(RaySampler):
             (torch.arange(n + 1) * count).int(),
         )
         return Sampling(samples, count * n)
+
+    def confine(self, crop: Crop) -> None:
+        raise AssertionError("the same samples, whatever is there")
 
 
 def variant_of(field: RadianceField, corrections: GivenCameras, frames: int) -> Variant:

@@ -92,6 +92,7 @@ class RaySampler(nn.Module, ABC):
     """Base of samplers that follow a field while it learns."""
 
     aabb: Float[Tensor, "2 3"]
+    _crop: Crop | None = None
 
     @abstractmethod
     def sample(
@@ -111,13 +112,14 @@ class RaySampler(nn.Module, ABC):
         """Look at the field before training step `step`, if it is time to."""
         return
 
+    @abstractmethod
     def confine(self, crop: Crop) -> None:
         """Sample nothing outside `crop` from now on; for teachers that are done learning."""
-        raise NotImplementedError(f"{type(self).__name__} cannot be cropped")
+        self._crop = crop
 
     def reached(self, rays: Rays) -> Bool[Tensor, " rays"] | None:
         """Which rays may meet anything, where only a part of space is sampled; None: all."""
-        return None
+        return None if self._crop is None else self._crop.interval(rays)[:, 1] > 0
 
     def groups(self) -> dict[str, Group]:
         """How the optimiser treats the sampler's own parameters, by name."""

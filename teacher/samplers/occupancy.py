@@ -29,7 +29,7 @@ from teacher.ops.trace import Space, Traced, trace, visible_samples
 from teacher.rays import Rays, Samples
 from teacher.samplers.base import RaySampler, RenderConfig, Sampling, keep_samples, visible
 from teacher.samplers.from_points import cells_near, free_cells
-from teacher.samplers.visibility import seen_cells
+from teacher.samplers.visibility import cell_centres, seen_cells
 from teacher.scene import Frame
 
 UNSEEN = -1.0
@@ -94,7 +94,6 @@ class OccupancySampler(RaySampler):
         self.register_buffer("occupied", torch.tensor(1.0))
         self.register_buffer("aabb", aabb.clone())
         self.register_buffer("first", None, persistent=False)
-        self._crop: Crop | None = None
 
     def restrict(self, seen: Bool[Tensor, "cascades x y z"]) -> None:
         """Give up the cells that are not `seen`, for good."""
@@ -116,6 +115,7 @@ class OccupancySampler(RaySampler):
 
     def confine(self, crop: Crop) -> None:
         """Sample no cell that `crop` keeps nothing of, and nothing outside the box, which is cut exactly."""
+        super().confine(crop)
         low, high = (
             torch.maximum(self.aabb[0], crop.box[0]),
             torch.minimum(self.aabb[1], crop.box[1]),
@@ -123,8 +123,7 @@ class OccupancySampler(RaySampler):
         self.aabb.copy_(torch.stack([low, torch.maximum(low, high)]))
         if crop.cells is not None:
             size, cascades = self.config.resolution, self.config.cascades
-            axis = (torch.arange(size, device=self.bits.device) + 0.5) * (2 / size) - 1
-            unit = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+            unit = cell_centres(size).to(self.bits.device)
             quarters = torch.cartesian_prod(*[torch.tensor([-0.5, 0.5])] * 3).to(unit) / size
             kept = torch.stack(
                 [
@@ -133,11 +132,6 @@ class OccupancySampler(RaySampler):
                 ]
             )
             self.bits &= pack(kept.reshape(cascades, size, size, size))
-        self._crop = crop
-
-    def reached(self, rays: Rays) -> Bool[Tensor, " rays"] | None:
-        """As `RaySampler.reached`."""
-        return None if self._crop is None else self._crop.interval(rays)[:, 1] > 0
 
     def sample(
         self, field: Field, rays: Rays, jitter: Float[Tensor, " rays"], config: RenderConfig

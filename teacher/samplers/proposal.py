@@ -11,7 +11,7 @@ import dataclasses
 from dataclasses import dataclass, field, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from teacher.crop.shape import Crop
@@ -83,16 +83,11 @@ class ProposalSampler(RaySampler):
         rounds = [dataclasses.replace(config.density, grid=grid).build() for grid in grids]
         self.rounds = nn.ModuleList(rounds)
         self._power, self._learns = 1.0, True
-        self._crop: Crop | None = None
 
     def confine(self, crop: Crop) -> None:
         """Spread all samples of a ray over its way through the crop's box; those in other cells have no length."""
+        super().confine(crop)
         self.aabb.copy_(crop.box)
-        self._crop = crop
-
-    def reached(self, rays: Rays) -> Bool[Tensor, " rays"] | None:
-        """As `RaySampler.reached`."""
-        return None if self._crop is None else self._crop.interval(rays)[:, 1] > 0
 
     def groups(self) -> dict[str, Group]:
         """Matrices decay, tables do not."""

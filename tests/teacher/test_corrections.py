@@ -97,7 +97,9 @@ def test_what_moves_all_cameras_alike_is_projected_out() -> None:
     assert abs(float((v * (centres - centres.mean(0))).sum())) < 1e-6
 
 
-def test_held_out_views_follow_what_the_cameras_show(tmp_path: Path) -> None:
+def test_held_out_views_follow_what_the_cameras_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All cameras tilt upwards about their own centres, and the scene is higher: pictures stay almost the same.
 
     No similarity undoes that. The one that is nearest to the cameras would look for the scene where it was.
@@ -109,7 +111,7 @@ def test_held_out_views_follow_what_the_cameras_show(tmp_path: Path) -> None:
     T = torch.eye(4)
     T[:3, 3] = up
     motions = torch.cat([axis, torch.zeros_like(axis)], -1)
-    tilted.motions = lambda: motions  # type: ignore[method-assign]
+    monkeypatch.setattr(tilted, "motions", lambda: motions)
     higher = Teacher(variant_of(Clouds(T), tilted, 8), describe_scene(scene))
     test = scene.splits["test"]
     moved_test = [tilted.aligned(frame.camera) for frame in test]
