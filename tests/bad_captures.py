@@ -205,20 +205,16 @@ def _empty_folder(folder: Path) -> Path:
     return folder / "nothing"
 
 
-def _texts(folder: Path) -> Path:
-    texts = folder / "texts"
+def _texts(folder: Path, name: str = "texts", suffix: str = "txt") -> Path:
+    texts = folder / name
     texts.mkdir()
     for k in range(8):
-        (texts / f"note_{k}.txt").write_text("bread, milk")
+        (texts / f"note_{k}.{suffix}").write_text("bread, milk")
     return texts
 
 
 def _texts_named_jpg(folder: Path) -> Path:
-    texts = folder / "misnamed"
-    texts.mkdir()
-    for k in range(8):
-        (texts / f"note_{k}.jpg").write_text("bread, milk")
-    return texts
+    return _texts(folder, "misnamed", "jpg")
 
 
 CAPTURES: dict[str, BadCapture] = {

@@ -21,6 +21,11 @@ _CASES = [
 ]
 
 
+def _asked(data: Path, output: Path) -> list[str]:
+    """The command line of `process`."""
+    return ["teacher", "process", "--data", str(data), "--output-dir", str(output)]
+
+
 @pytest.mark.parametrize("name", _CASES)
 def test_refused_with_advice_and_nothing_left(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -28,14 +33,7 @@ def test_refused_with_advice_and_nothing_left(
     """Neither the output, nor the work folder beside it, nor the folders above it that were not there before."""
     data = CAPTURES[name].make(tmp_path)
     before = set(tmp_path.rglob("*"))
-    words = [
-        "process",
-        "--data",
-        str(data),
-        "--output-dir",
-        str(tmp_path / "runs" / "toy" / "scene"),
-    ]
-    monkeypatch.setattr(sys, "argv", ["teacher", *words])
+    monkeypatch.setattr(sys, "argv", _asked(data, tmp_path / "runs" / "toy" / "scene"))
     with pytest.raises(SystemExit) as ended:
         exit_on_user_error(command_line.main)
     said = capfd.readouterr().err
@@ -49,14 +47,7 @@ def test_folders_that_were_there_stay(tmp_path: Path, monkeypatch: pytest.Monkey
     """Only what the command made is taken away: an empty folder of the user's is not."""
     (tmp_path / "runs").mkdir()
     data = CAPTURES["zero bytes"].make(tmp_path)
-    words = [
-        "process",
-        "--data",
-        str(data),
-        "--output-dir",
-        str(tmp_path / "runs" / "toy" / "scene"),
-    ]
-    monkeypatch.setattr(sys, "argv", ["teacher", *words])
+    monkeypatch.setattr(sys, "argv", _asked(data, tmp_path / "runs" / "toy" / "scene"))
     with pytest.raises(SystemExit):
         exit_on_user_error(command_line.main)
     assert list((tmp_path / "runs").iterdir()) == []
