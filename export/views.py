@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import torch
 
-from teacher.cameras import Camera, look_at
-from teacher.pseudo.envelope import Envelope
+from teacher.cameras import Camera
+from teacher.pseudo.envelope import Envelope, direction
 
 _CORNERS = ((1 / 8, 0.15, 0.25), (3 / 8, 0.85, 0.75), (5 / 8, 0.15, 0.75), (7 / 8, 0.85, 0.25))
 """Fractions of the envelope's azimuth, elevation and radius: low, high, near, far, all round."""
@@ -23,31 +23,30 @@ def start_camera(cameras: Sequence[Camera], envelope: Envelope) -> Camera:
 
     The camera chosen is the one closest, in fractions of the envelope, to mean elevation, mean
     radius and a flattering azimuth: 45 degrees right of the front (-y) if the cameras go all the
-    way round, else the middle of their arc. It is turned towards the pivot, upright: that is how
-    the page's orbit starts, so nothing jumps at the first touch.
+    way round, else the middle of their arc. It is turned towards the pivot (or set in line with it,
+    where cameras look around), upright: that is how the page starts, so nothing jumps at the first
+    touch.
     """
     chosen = min(cameras, key=lambda camera: _unflattering(camera, envelope))
-    return _towards(chosen.position, envelope, chosen)
+    return _standing(envelope, chosen, *envelope.standing(chosen))
 
 
 def reference_cameras(cameras: Sequence[Camera], envelope: Envelope) -> list[Camera]:
     """Six cameras all over the envelope, the start camera first; the last four untrained."""
     start = start_camera(cameras, envelope)
-    pivot = torch.tensor(envelope.pivot)
-    towards_start = start.position - pivot
-    opposite = min(cameras, key=lambda c: _cosine(c.position - pivot, towards_start))
+    side = _side(start, envelope)
+    opposite = min(cameras, key=lambda camera: float(_side(camera, envelope) @ side))
     corners = [_orbit(envelope, start, *corner) for corner in _CORNERS]
     return [start, opposite.undistorted(), *corners]
 
 
 def _unflattering(camera: Camera, envelope: Envelope) -> float:
     """Squared distance from the ideal view; one unit is the whole range of each coordinate."""
-    x, y, z = (camera.position - torch.tensor(envelope.pivot)).tolist()
-    radius, level = math.hypot(x, y, z), math.hypot(x, y)
+    azimuth, elevation, radius = envelope.standing(camera)
     first, last = envelope.azimuth
     ideal = -math.pi / 4 if envelope.whole_orbit else 0.5 * (first + last)
-    turned = math.remainder(math.atan2(y, x) - ideal, 2 * math.pi) / max(last - first, 1e-6)
-    risen = _from_middle(math.atan2(z, level), envelope.elevation)
+    turned = math.remainder(azimuth - ideal, 2 * math.pi) / max(last - first, 1e-6)
+    risen = _from_middle(elevation, envelope.elevation)
     return turned**2 + risen**2 + _from_middle(radius, envelope.radius) ** 2
 
 
@@ -56,8 +55,9 @@ def _from_middle(value: float, bounds: tuple[float, float]) -> float:
     return (value - 0.5 * (low + high)) / max(high - low, 1e-6)
 
 
-def _cosine(a: torch.Tensor, b: torch.Tensor) -> float:
-    return float(torch.nn.functional.cosine_similarity(a, b, dim=0))
+def _side(camera: Camera, envelope: Envelope) -> torch.Tensor:
+    azimuth, elevation, _ = envelope.standing(camera)
+    return direction(azimuth, elevation)
 
 
 def _orbit(envelope: Envelope, like: Camera, turn: float, rise: float, reach: float) -> Camera:
@@ -65,13 +65,12 @@ def _orbit(envelope: Envelope, like: Camera, turn: float, rise: float, reach: fl
     azimuth = first + turn * (last - first)
     low, high, near, far = envelope.band(azimuth)
     elevation, radius = low + rise * (high - low), near + reach * (far - near)
-    level = math.cos(elevation)
-    side = (level * math.cos(azimuth), level * math.sin(azimuth), math.sin(elevation))
-    position = torch.tensor(envelope.pivot) + radius * torch.tensor(side)
-    return _towards(position, envelope, like)
+    return _standing(envelope, like, azimuth, elevation, radius)
 
 
-def _towards(position: torch.Tensor, envelope: Envelope, like: Camera) -> Camera:
-    """A pinhole camera at `position` that looks at the pivot, with the intrinsics of `like`."""
-    pose = look_at(position, torch.tensor(envelope.pivot))
+def _standing(
+    envelope: Envelope, like: Camera, azimuth: float, elevation: float, radius: float
+) -> Camera:
+    """A pinhole camera that faces the pivot, or away from it, with the intrinsics of `like`."""
+    pose = envelope.pose(azimuth, elevation, radius)
     return Camera(pose, like.fx, like.fy, like.cx, like.cy, like.width, like.height)

@@ -13,6 +13,7 @@
 Lens models and the order of their coefficients: `teacher.lenses`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,6 +24,15 @@ from torch import Tensor
 
 from teacher.lenses import COEFFICIENTS, LENS_MODELS, LENSES, Lens
 from teacher.rays import Rays
+
+LOOKED_AT = math.radians(45)
+"""A camera looks at a point that is no farther than this off its optical axis."""
+SAME_WAY = math.radians(20)
+"""Cameras look the same way whose optical axes are no farther than this off their mean."""
+LOST = 0.25
+"""The share of the cameras that may do neither."""
+BEHIND = 4.0
+"""What cameras that look around turn about is at most this many times as far from their middle as they spread."""
 
 
 @dataclass(frozen=True)
@@ -210,12 +220,25 @@ def apply_similarity(T: Float[Tensor, "4 4"], camera: Camera) -> Camera:
 
 
 def point_of_interest(cameras: Sequence[Camera]) -> Float[Tensor, "3"]:
-    """The point nearest to all optical axes in the least-squares sense, in the world frame.
+    """The point that cameras look at, or turn about where they look around, in the world frame.
 
-    Minimises sum_i |(I - d_i d_i^T)(p - o_i)|^2 for axes o_i + t d_i. Where that gives no point
-    in front of the cameras (parallel axes, a camera turning on the spot, cameras that look
-    outwards), it is the point that the mean camera looks at, as far away as the cameras spread.
+    It is the point nearest to all optical axes o_i + t d_i in the least-squares sense, the one that minimises
+    sum_i |(I - d_i d_i^T)(p - o_i)|^2. Where that is not in front of most cameras:
+
+        they look the same way (from a row, or turning a little):  the point that the mean camera looks at, as far away
+                                                                   as the cameras spread
+        they look around (a room, from its middle):                the same point, behind them; the middle of the
+                                                                   cameras, if it is far from that
     """
+    return _interest(cameras)[0].to(cameras[0].T_world_camera.dtype)
+
+
+def look_around(cameras: Sequence[Camera]) -> bool:
+    """Whether cameras look about their `point_of_interest`, as in a room, and not at it."""
+    return _interest(cameras)[1]
+
+
+def _interest(cameras: Sequence[Camera]) -> tuple[Float[Tensor, "3"], bool]:
     o = torch.stack([camera.position for camera in cameras]).double()
     d = torch.stack([camera.forward for camera in cameras]).double()
     centre, ahead = o.mean(0), torch.nn.functional.normalize(d.mean(0), dim=0)
@@ -227,5 +250,14 @@ def point_of_interest(cameras: Sequence[Camera]) -> Float[Tensor, "3"]:
     target = (across @ o[..., None]).mean(0)[:, 0] + ridge @ fallback
     point = torch.linalg.solve(across.mean(0) + ridge, target)
     in_front = ((point - o) * d).sum(-1) > 1e-3 * distance
-    chosen = point if in_front.double().mean() > 0.5 else fallback
-    return chosen.to(cameras[0].T_world_camera.dtype)
+    if in_front.double().mean() > 0.5 and _agree(d, point - o, LOOKED_AT):
+        return point, False
+    if _agree(d, ahead.expand_as(d), SAME_WAY):
+        return fallback, False
+    return (point if (point - centre).norm() <= BEHIND * spread else centre), True
+
+
+def _agree(axes: Float[Tensor, "n 3"], ways: Float[Tensor, "n 3"], angle: float) -> bool:
+    """Whether at most `LOST` of the unit vectors `axes` are more than `angle` off `ways`."""
+    cosines = (torch.nn.functional.normalize(ways, dim=-1) * axes).sum(-1)
+    return float((cosines < math.cos(angle)).double().mean()) <= LOST

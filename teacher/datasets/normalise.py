@@ -24,7 +24,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from teacher.cameras import Camera, apply_similarity, point_of_interest
+from teacher.cameras import Camera, apply_similarity, look_around, point_of_interest
 from teacher.datasets.hull import visual_hull
 from teacher.datasets.raw import RawScene
 from teacher.datasets.sparse import widened
@@ -38,6 +38,8 @@ BEYOND_CAMERAS = 1.5  # for comparison: the author of instant-ngp's fox chose 1.
 SURROUNDINGS = (
     1.1  # half a side of `around_cameras`, in distances of the camera farthest along an axis
 )
+WALLS = 3.0
+MOST = 0.95  # a window shows what is far away
 _ALPHA_PROBES = 8  # pictures opened to see whether the alpha channel is used at all
 _CONTRADICTION = "{}: no point is covered in all pictures, so their alpha says nothing of the box"
 _UPRIGHT = 0.5  # least z of the mean up vector of a world that is plausibly z-up (60 degrees)
@@ -87,16 +89,27 @@ def reframed(scene: Scene, T_norm_world: Float[Tensor, "4 4"], aabb: Float[Tenso
 def around_cameras(scene: Scene) -> Scene:
     """`scene` for a field without bounds: its cube holds the training cameras and what they look at, no more.
 
+    Cameras that look around are in the middle of what they look at: then the cube holds most of what the sparse points
+    show, or, where there are none, reaches `WALLS` times as far as the cameras.
+
     What lies beyond keeps its room in the contracted part; a cube that held it too would leave less for the rest
     (orbit.mp4 at 240 px, 4000 steps: 26.50 dB instead of 26.24).
     """
     cameras = scene.cameras()
     centre = point_of_interest(cameras).double()
     offsets = torch.stack([camera.position.double() for camera in cameras]) - centre
-    T = _similarity(1 / (SURROUNDINGS * offsets.abs().max()).clamp_min(1e-9), centre)
+    half = SURROUNDINGS * offsets.abs().max()
+    if look_around(cameras):
+        half = WALLS * half if scene.points is None else _holding(half, scene.points - centre)
+    T = _similarity(1 / half.clamp_min(1e-9), centre)
     return reframed(
         scene, (T @ scene.T_norm_world.double()).float(), torch.tensor([[-1.0] * 3, [1.0] * 3])
     )
+
+
+def _holding(half: Float[Tensor, ""], points: Float[Tensor, "n 3"]) -> Float[Tensor, ""]:
+    """Half the side of a cube that holds `MOST` of the points, and no smaller than `half`."""
+    return torch.maximum(half, points.abs().amax(-1).double().quantile(MOST))
 
 
 def _near_frame(cameras: Sequence[Camera]) -> Float64[Tensor, "4 4"]:

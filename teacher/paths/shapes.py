@@ -3,7 +3,8 @@
     orbit, spiral: what the envelope spans, so that a student has learnt what is seen
     circle, cone:  on, inside or outside the captured path, so that what was not captured is seen too
 
-Every camera looks at its centre, with the world's +z up: the horizon is level.
+Every camera looks at its centre, or about it where the training cameras look around, with the world's +z up: the
+horizon is level.
 """
 
 import math
@@ -14,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from teacher.cameras import Camera, look_at
-from teacher.pseudo.envelope import Envelope
+from teacher.pseudo.envelope import Envelope, direction
 
 
 def orbit(envelope: Envelope, like: Camera, frames: int) -> list[Camera]:
@@ -41,8 +42,7 @@ def _camera(e: Envelope, like: Camera, turn: float, rise: float, reach: float) -
     azimuth = first + turn * span
     low, high, near, far = e.band(azimuth)
     elevation, radius = low + rise * (high - low), near + reach * (far - near)
-    pivot = torch.tensor(e.pivot, dtype=torch.float64)
-    return looking(like, pivot + radius * direction(azimuth, elevation), pivot)
+    return posed(like, e.pose(azimuth, elevation, radius))
 
 
 def circle(
@@ -98,15 +98,12 @@ def cone(
 
 def looking(like: Camera, position: Float[Tensor, "3"], target: Float[Tensor, "3"]) -> Camera:
     """The pinhole camera with the intrinsics of `like` that stands at `position` and looks at `target`."""
-    pose = look_at(position.double(), target.double()).float()
+    return posed(like, look_at(position.double(), target.double()).float())
+
+
+def posed(like: Camera, pose: Float[Tensor, "4 4"]) -> Camera:
+    """The pinhole camera with the intrinsics of `like` at `pose`."""
     return replace(like.undistorted(), T_world_camera=pose, time=None)
-
-
-def direction(azimuth: float, elevation: float) -> Float[Tensor, "3"]:
-    """The unit vector at these angles (radians), in float64."""
-    level = math.cos(elevation)
-    side = (level * math.cos(azimuth), level * math.sin(azimuth), math.sin(elevation))
-    return torch.tensor(side, dtype=torch.float64)
 
 
 def angles(offset: Float[Tensor, "3"]) -> tuple[float, float]:

@@ -6,6 +6,13 @@ Cameras are described around a pivot: position = pivot + radius * (cos e cos a, 
 looking at a target near the pivot with the world's +z up. The page keeps visitors inside the same
 set.
 
+Where cameras look around (a room filmed from its middle), the pivot is what they turn about, and
+nobody looks at it. Then azimuth and elevation say which way the camera faces, against (cos e cos a,
+cos e sin a, sin e) as before; and the radius is not its distance from the pivot but from a point
+that always lies `outlook` ahead of it, so that smaller is nearer to what is seen, as before.
+Instead of looking aside, a camera stands beside the line through the pivot. With an outlook of 0
+all of this is an orbit.
+
 A whole orbit is sampled whole: the R2L family drew azimuths from [-178, 178] degrees and so never
 showed its students a wedge of 4 degrees. Partial arcs (photos of one side) and forward-facing
 captures are the same thing with a narrower range.
@@ -23,7 +30,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from teacher.cameras import Camera, look_at, point_of_interest
+from teacher.cameras import Camera, look_around, look_at, point_of_interest
 
 RADIUS_MARGIN = 0.02
 """Ranges of radius and focal length are widened by this fraction of themselves, at both ends."""
@@ -41,6 +48,10 @@ TRACK_WINDOW = math.radians(15)
 """Cameras within this of an azimuth of the track, and at least three, make the ranges there."""
 TRACK_SHARE = 0.5
 """A track is kept if it fills less than this share of what it would if cameras were strewn all over the ranges."""
+OUTLOOK = 2.0
+"""What cameras that look around see is taken to be this many times as far from the pivot as the farthest of them, and
+no nearer than 1: half the box's side, where walls are."""
+_NONE = (0.0, 0.0)
 _TOLERANCE = 1e-4  # relative; float32 poses are exact to about 1e-6
 
 
@@ -53,21 +64,37 @@ class Envelope:
     """Ranges of an orbit camera; angles in radians, lengths in norm units."""
 
     pivot: tuple[float, float, float]
-    """The point orbited: least-squares intersection of the training cameras' optical axes."""
+    """The point orbited, or turned about: least-squares intersection of the training cameras' optical axes."""
     radius: tuple[float, float]
-    """Nearest and farthest distance from the pivot."""
+    """Nearest and farthest distance from the pivot, or from the point `outlook` ahead of it."""
     azimuth: tuple[float, float]
     """First angle and last angle, first < last; a span of 2 pi means all the way round."""
     elevation: tuple[float, float]
     """Lowest and highest angle above the horizontal plane through the pivot."""
     target_spread: float
-    """How far from the pivot the point looked at may lie."""
+    """How far from the pivot the point looked at may lie, or an optical axis may pass it."""
     focal: tuple[float, float]
     """Smallest and largest focal length, as a fraction of the picture's height."""
     track: tuple[Band, ...] = ()
     """Around a filmed path, the ranges of elevation and radius at azimuths evenly from the first to the last (all the
     way round the last one is left out, being the first); between two they are linear. Empty: the same everywhere.
     """
+    outlook: float = 0.0
+    """0: cameras orbit the pivot. Else they look around, see the module's docstring."""
+
+    def standing(self, camera: Camera) -> tuple[float, float, float]:
+        """Azimuth, elevation (radians) and radius of `camera`."""
+        arm = (camera.position - torch.tensor(self.pivot)).double()
+        side = -camera.forward.double() if self.outlook else arm
+        x, y, z = side.tolist()
+        radius = self.outlook + float(arm @ side) if self.outlook else float(arm.norm())
+        return math.atan2(y, x), math.atan2(z, math.hypot(x, y)), radius
+
+    def pose(self, azimuth: float, elevation: float, radius: float) -> Float[Tensor, "4 4"]:
+        """The upright camera that stands there, its optical axis through the pivot; float32."""
+        pivot, side = torch.tensor(self.pivot, dtype=torch.float64), direction(azimuth, elevation)
+        position = pivot + (radius - self.outlook) * side
+        return look_at(position, position - side).float()
 
     def band(self, azimuth: float) -> Band:
         """The ranges of elevation and radius at `azimuth`."""
@@ -92,19 +119,15 @@ class Envelope:
 
     def contains(self, camera: Camera) -> bool:
         """Whether `camera` lies inside; its roll is not looked at."""
-        pivot = torch.tensor(self.pivot)
-        offset = (camera.position - pivot).double()
-        radius = float(offset.norm())
-        around = math.atan2(float(offset[1]), float(offset[0]))
+        around, elevation, radius = self.standing(camera)
         azimuth, band = around - self.azimuth[0], self.band(around)
-        elevation = math.asin(max(-1.0, min(1.0, float(offset[2]) / radius)))
         slack = _TOLERANCE * radius
         return (
             _inside(radius, band[2:], slack)
             and (azimuth + _TOLERANCE) % math.tau
             <= self.azimuth[1] - self.azimuth[0] + 2 * _TOLERANCE
             and _inside(elevation, band[:2], _TOLERANCE)
-            and _axis_distance(camera, pivot) <= self.target_spread + slack
+            and _axis_distance(camera, torch.tensor(self.pivot)) <= self.target_spread + slack
             and _inside(camera.fractions[1], self.focal, _TOLERANCE)
         )
 
@@ -119,25 +142,30 @@ def fit_envelope(cameras: Sequence[Camera]) -> Envelope:
         cameras: at least one, in the norm frame.
     """
     pivot = point_of_interest(cameras).float()
-    offsets = torch.stack([camera.position for camera in cameras]) - pivot
-    radii = offsets.norm(dim=-1)
-    elevations = torch.asin((offsets[:, 2] / radii).clamp(-1, 1))
+    bare = Envelope(_point(pivot), *3 * [_NONE], 0.0, _NONE, outlook=_outlook(cameras, pivot))
+    azimuths, elevations, radii = torch.tensor([bare.standing(camera) for camera in cameras]).T
     low, high = _widened_angles(float(elevations.min()), float(elevations.max()))
     past = max(_axis_distance(camera, pivot) for camera in cameras)
     focal = [camera.fractions[1] for camera in cameras]
-    azimuths = torch.atan2(offsets[:, 1], offsets[:, 0])
-    plain = Envelope(
-        pivot=(float(pivot[0]), float(pivot[1]), float(pivot[2])),
+    plain = replace(
+        bare,
         radius=_widened(float(radii.min()), float(radii.max())),
         azimuth=azimuth_range(azimuths),
         elevation=(max(low, -STEEPEST), min(high, STEEPEST)),
-        target_spread=min(past, WIDEST_SPREAD * float(radii.min())),
+        target_spread=past if bare.outlook else min(past, WIDEST_SPREAD * float(radii.min())),
         focal=_widened(min(focal), max(focal)),
     )
     windows = _windows(plain, azimuths)
     track = _track(windows, elevations, radii)
     strewn = sum(((len(w) - 1) / (len(w) + 1)) ** 2 for w in windows) / len(windows)
     return replace(plain, track=track) if _fills(track, plain) < TRACK_SHARE * strewn else plain
+
+
+def _outlook(cameras: Sequence[Camera], pivot: Float[Tensor, "3"]) -> float:
+    if not look_around(cameras):
+        return 0.0
+    farthest = max(float((camera.position - pivot).norm()) for camera in cameras)
+    return max(1.0, OUTLOOK * farthest)
 
 
 def _windows(plain: Envelope, azimuths: Float[Tensor, " cameras"]) -> list[Int[Tensor, " _"]]:
@@ -195,7 +223,9 @@ def widened(envelope: Envelope, margin: float) -> Envelope:
     excess = max(0.0, last - first + 2 * margin - math.tau) / 2  # of an arc that closes
     near = envelope.radius[0]
     arc = first - margin + excess, last + margin - excess
-    spread = min(envelope.target_spread + margin * near, WIDEST_SPREAD * near * (1 - margin))
+    spread = envelope.target_spread + margin * near
+    if not envelope.outlook:
+        spread = min(spread, WIDEST_SPREAD * near * (1 - margin))
     return replace(
         envelope,
         radius=(near * (1 - margin), envelope.radius[1] * (1 + margin)),
@@ -254,8 +284,8 @@ def sample_cameras(
 ) -> list[Camera]:
     """Draw independent, upright cameras.
 
-    Uniform are: azimuth, sine of elevation (so that positions are uniform in area on the sphere),
-    radius, target in its ball, and focal length.
+    Uniform are: azimuth, sine of elevation (so that directions are uniform in area on the sphere),
+    radius, target in its ball (or place in the disc across the direction), and focal length.
 
     Args:
         envelope: the set to draw from, in the norm frame.
@@ -264,9 +294,13 @@ def sample_cameras(
         like: gives the size, principal point and pixel aspect ratio, but no lens distortion.
     """
     u = torch.rand(count, 7, generator=generator, dtype=torch.float64)
-    pivot = torch.tensor(envelope.pivot, dtype=torch.float64)
-    positions = pivot + _offsets(envelope, u[:, 0], u[:, 1:3])
-    targets = pivot + envelope.target_spread * _in_ball(u[:, 3:6])
+    sides, radii = _standings(envelope, u[:, 0], u[:, 1:3])
+    positions = torch.tensor(envelope.pivot) + (radii - envelope.outlook)[:, None] * sides
+    if envelope.outlook:
+        positions = positions + envelope.target_spread * _in_disc(sides, u[:, 3:5])
+        targets = positions - sides
+    else:
+        targets = torch.tensor(envelope.pivot) + envelope.target_spread * _in_ball(u[:, 3:6])
     focal = _between(envelope.focal, u[:, 6]).tolist()
     poses = [look_at(p, t).float() for p, t in zip(positions, targets, strict=True)]
     return [seen_through(like, pose, f) for pose, f in zip(poses, focal, strict=True)]
@@ -280,17 +314,25 @@ def seen_through(like: Camera, pose: Float[Tensor, "4 4"], focal: float) -> Came
     )
 
 
-def _offsets(
+def _standings(
     envelope: Envelope, far: Float[Tensor, " n"], u: Float[Tensor, "n 2"]
-) -> Float[Tensor, "n 3"]:
-    """Positions from the pivot: directions uniform in area within their band, distances even."""
+) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"]]:
+    """Directions, uniform in area within their band, and radii, even."""
     azimuth = _between(envelope.azimuth, u[:, 0])
     bands = torch.tensor([envelope.band(a) for a in azimuth.tolist()], dtype=torch.float64)
     low, high, nearest, farthest = bands.unbind(-1)
     z = _between((low.sin(), high.sin()), u[:, 1])
     level = (1 - z * z).sqrt()
     directions = torch.stack([level * azimuth.cos(), level * azimuth.sin(), z], -1)
-    return _between((nearest, farthest), far)[:, None] * directions
+    return directions, _between((nearest, farthest), far)
+
+
+def _in_disc(axes: Float[Tensor, "n 3"], u: Float[Tensor, "n 2"]) -> Float[Tensor, "n 3"]:
+    """Points of the unit discs across `axes` (none upright), uniform in area."""
+    up = torch.tensor([0.0, 0.0, 1.0], dtype=axes.dtype).expand_as(axes)
+    right = torch.nn.functional.normalize(torch.linalg.cross(up, axes), dim=-1)
+    turn, far = math.tau * u[:, :1], u[:, 1:].sqrt()
+    return far * (turn.cos() * right + turn.sin() * torch.linalg.cross(axes, right))
 
 
 def _in_ball(u: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
@@ -299,6 +341,18 @@ def _in_ball(u: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
     level = (1 - z * z).sqrt()
     sphere = torch.stack([level * azimuth.cos(), level * azimuth.sin(), z], -1)
     return u[:, 2:] ** (1 / 3) * sphere
+
+
+def direction(azimuth: float, elevation: float) -> Float[Tensor, "3"]:
+    """The unit vector at these angles (radians), in float64."""
+    level = math.cos(elevation)
+    side = (level * math.cos(azimuth), level * math.sin(azimuth), math.sin(elevation))
+    return torch.tensor(side, dtype=torch.float64)
+
+
+def _point(vector: Float[Tensor, "3"]) -> tuple[float, float, float]:
+    x, y, z = vector.tolist()
+    return x, y, z
 
 
 def _between(

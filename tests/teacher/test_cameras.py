@@ -13,6 +13,7 @@ from teacher.cameras import (
     Camera,
     Cameras,
     apply_similarity,
+    look_around,
     look_at,
     pixel_centres,
     point_of_interest,
@@ -259,11 +260,38 @@ def test_parallel_axes_meet_ahead_of_the_middle_as_far_as_the_cameras_spread() -
     torch.testing.assert_close(point_of_interest(cameras), expected, atol=1e-3, rtol=0)
 
 
-def test_cameras_that_look_outwards_do_not_meet_behind_themselves() -> None:
+def test_cameras_that_look_nearly_the_same_way_do_not_meet_behind_themselves() -> None:
     """Their axes, extended backwards, all pass through the origin; the answer lies ahead."""
-    cameras = [looking((1.0, y, 0.0), (9.0, 9 * y, 0.0)) for y in (-0.5, 0.0, 0.5)]
+    cameras = [looking((1.0, y, 0.0), (9.0, 9 * y, 0.0)) for y in (-0.3, 0.0, 0.3)]
     found = point_of_interest(cameras)
     assert all((found - it.position) @ it.forward > 0 for it in cameras)
+    assert not look_around(cameras)
+
+
+@pytest.mark.parametrize("arc", [90, 180, 360])
+def test_cameras_that_look_outwards_turn_about_the_point_behind_them(arc: int) -> None:
+    """On a part of a circle around (1, -2, 0.5), facing away from it, at two heights."""
+    centre = torch.tensor([1.0, -2.0, 0.5])
+    cameras = []
+    for k in range(24):
+        turn = math.radians(arc * k / 24)
+        side = torch.tensor([math.cos(turn), math.sin(turn), 0.1 * (k % 2)])
+        cameras.append(Camera(look_at(centre + side, centre + 2 * side), 4.0, 4.0, 3.0, 2.0, 6, 4))
+    torch.testing.assert_close(point_of_interest(cameras), centre, atol=1e-4, rtol=0)
+    assert look_around(cameras)
+
+
+def test_cameras_that_look_anywhere_turn_about_their_middle() -> None:
+    """Looking along their row, to and fro: no point is nearest to all axes."""
+    cameras = [looking((x, 2.0, 0.0), (x + way, 2.0, 0.0)) for x in (-1.0, 1.0) for way in (-9, 9)]
+    torch.testing.assert_close(point_of_interest(cameras), torch.tensor([0.0, 2.0, 0.0]))
+    assert look_around(cameras)
+
+
+def test_cameras_around_a_thing_do_not_look_around() -> None:
+    cameras = [looking((x, y, 0.3), (0.0, 0.0, 0.0)) for x in (-2.0, 2.0) for y in (-1.0, 1.0)]
+    assert not look_around(cameras)
+    assert not look_around(cameras[:1])
 
 
 def test_a_camera_turning_on_the_spot_has_a_point_at_unit_distance() -> None:

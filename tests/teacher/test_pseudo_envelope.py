@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from teacher.cameras import Camera, look_at
+from teacher.cameras import Camera, apply_similarity, look_at
 from teacher.pseudo.envelope import (
     ANGLE_MARGIN,
     RADIUS_MARGIN,
@@ -281,3 +281,82 @@ def test_cameras_all_over_a_dome_have_none(count: int) -> None:
     for u, v, w in torch.rand(count, 3, generator=torch.Generator().manual_seed(count)).tolist():
         cameras.append(camera_at(math.tau * u, math.radians(10 + 40 * v), 2 + w))
     assert not fit_envelope(cameras).track
+
+
+def facing(azimuth: float, ahead: float, beside: float, height: float, focal: float) -> Camera:
+    """A camera of a room: it faces away from the side at that angle, `ahead` of PIVOT and a little beside."""
+    back = torch.tensor([math.cos(azimuth), math.sin(azimuth), 0.1])
+    right = torch.tensor([-math.sin(azimuth), math.cos(azimuth), 0.0])
+    place = torch.tensor(PIVOT) - ahead * back + beside * right
+    place[2] += height
+    return Camera(look_at(place, place - back), focal * 48, focal * 48, 30.0, 26.0, 64, 48)
+
+
+def room(count: int = 40, arc: float = 2 * math.pi) -> list[Camera]:
+    """A walk round the middle of a room, facing the walls: 0.3 to 0.5 ahead of PIVOT, at most 0.1 beside."""
+    return [
+        facing(
+            1.0 + arc * k / count,
+            0.4 + 0.1 * math.cos(k),
+            0.07 * math.sin(3 * k),
+            0.05 * math.cos(5 * k),
+            1.2 + 0.1 * math.sin(k),
+        )
+        for k in range(count)
+    ]
+
+
+@pytest.mark.parametrize("arc", [2 * math.pi, 3.5])
+def test_cameras_that_look_around_stand_in_an_envelope_of_their_own(arc: float) -> None:
+    """They turn about the room's middle, and the radius grows with the distance from what they face."""
+    cameras = room(arc=arc)
+    envelope = fit_envelope(cameras)
+    assert envelope.outlook == pytest.approx(1.0, abs=0.05)
+    assert envelope.pivot == pytest.approx(PIVOT, abs=0.05)
+    assert envelope.whole_orbit == (arc > 6)
+    assert envelope.radius == pytest.approx((0.5, 0.7), abs=0.06)
+    assert 0.05 < envelope.target_spread < 0.15
+    assert all(envelope.contains(camera) for camera in cameras)
+    near, far = (facing(2.0, ahead, 0.0, 0.0, 1.2) for ahead in (0.4, -0.4))
+    assert envelope.contains(near) and not envelope.contains(far)  # that far back nobody stood
+    assert not envelope.contains(facing(2.0, 0.4, 0.3, 0.0, 1.2))
+    plain = replace(envelope, track=())
+    assert not plain.contains(facing(2.0, 0.4, 0.0, 0.0, 1.5))  # too long a lens
+
+
+def test_a_room_is_seen_from_as_far_as_twice_its_farthest_camera() -> None:
+    far = [apply_similarity(torch.diag(torch.tensor([4.0, 4, 4, 1])), c) for c in room()]
+    assert 2 * 1.6 < fit_envelope(far).outlook < 2 * 2.1
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.05])
+def test_cameras_drawn_for_a_room_look_around_in_it(margin: float) -> None:
+    """Upright, inside, facing outwards all round, and as far beside the line through the pivot as the disc is wide."""
+    envelope = fit_envelope(room())
+    wide = widened(envelope, margin)
+    drawn = draw(envelope, 400)
+    assert all(envelope.contains(camera) and wide.contains(camera) for camera in drawn)
+    assert all(wide.contains(camera) for camera in room())
+    assert all(abs(float(camera.T_world_camera[2, 0])) < 1e-6 for camera in drawn)
+    axes = torch.stack([camera.forward for camera in drawn])
+    arms = torch.stack([camera.position for camera in drawn]) - torch.tensor(envelope.pivot)
+    assert float(((axes * arms).sum(-1) > 0).float().mean()) == 1.0
+    beside = torch.linalg.cross(arms, axes).norm(dim=-1)
+    # Mean distance of a disc's points from its middle: 2/3 of the radius.
+    assert float(beside.mean()) == pytest.approx(2 / 3 * envelope.target_spread, rel=0.06)
+    turns = torch.atan2(axes[:, 1], axes[:, 0])
+    assert torch.histc(turns, 8, -math.pi, math.pi).min() > 25
+
+
+def test_standing_and_pose_are_inverse() -> None:
+    """In an orbit as in a room; the optical axis goes through the pivot."""
+    for outlook in (0.0, 1.5):
+        envelope = Envelope(
+            PIVOT, (1.0, 2.0), (-3.0, 3.0), (-1.0, 1.0), 0.0, (1.0, 1.0), outlook=outlook
+        )
+        for numbers in ((0.4, 0.3, 1.2), (-2.9, -0.8, 1.9)):
+            camera = replace(camera_at(0.0, 0.0, 1.0), T_world_camera=envelope.pose(*numbers))
+            assert envelope.standing(camera) == pytest.approx(numbers, abs=1e-6)
+            arm = camera.position - torch.tensor(PIVOT)
+            assert float(torch.linalg.cross(arm, camera.forward).norm()) < 1e-6
+            assert float(arm.norm()) == pytest.approx(abs(numbers[2] - outlook), abs=1e-6)

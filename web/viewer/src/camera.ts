@@ -6,11 +6,14 @@
  * Frames as in teacher/cameras.py: OpenGL camera axes (+x right, +y up, -z forward), world +z up;
  * `T_norm_camera` is camera-to-norm, row-major. The camera stands at pivot + radius * (cos e cos a,
  * cos e sin a, sin e) and shows pivot + offset in its principal point's place. Angles are in
- * radians, lengths in norm units, `focal` is a fraction of the picture's height.
+ * radians, lengths in norm units, `focal` is a fraction of the picture's height. Where cameras look
+ * around, as in a room, room.ts has the formulas.
  */
+import { type Axes, direction, lookAt } from "./axes";
 import { clamp, type Limits, type Range, splitAim, type Tangents } from "./framing";
 import type { CameraPose, Envelope } from "./manifest";
-import { add, cross, dot, norm, normalise, scale, subtract, type Vec3 } from "./vector";
+import { looksAround, orbitAt, standing } from "./room";
+import { add, dot, norm, normalise, scale, subtract, type Vec3 } from "./vector";
 
 export interface Orbit {
   /**
@@ -20,7 +23,10 @@ export interface Orbit {
   readonly azimuth: number;
   readonly elevation: number;
   readonly radius: number;
-  /** The point looked at, relative to the pivot; in the norm frame's axes. */
+  /**
+   * The point looked at, relative to the pivot, in the norm frame's axes. Where cameras look around:
+   * how far they stand aside, in their own axes (room.ts).
+   */
   readonly offset: Vec3;
   readonly focal: number;
 }
@@ -68,29 +74,12 @@ export function bandAt(azimuth: number, envelope: Envelope): { elevation: Range;
 
 /** Where the camera of `orbit` stands. */
 export function positionOf(orbit: Orbit, pivot: Vec3): Vec3 {
-  return add(pivot, scale(direction(orbit), orbit.radius));
-}
-
-/** Unit vector from the pivot to the camera. */
-function direction({ azimuth, elevation }: Orbit): Vec3 {
-  const across = Math.cos(elevation);
-  return [across * Math.cos(azimuth), across * Math.sin(azimuth), Math.sin(elevation)];
-}
-
-/**
- * Right, up and back of a camera at `position` that looks at `target` with +z up
- * (teacher.cameras.look_at).
- */
-export function lookAt(position: Vec3, target: Vec3): { right: Vec3; up: Vec3; back: Vec3 } {
-  const back = normalise(subtract(position, target));
-  const vertical = Math.hypot(back[0], back[1]) < 1e-4; // straight up or down, +y stands in for up
-  const right = normalise(cross(vertical ? [0, 1, 0] : [0, 0, 1], back));
-  return { right, up: cross(back, right), back };
+  return add(pivot, scale(direction(orbit.azimuth, orbit.elevation), orbit.radius));
 }
 
 /** Axes of the camera of `orbit` that looks at the pivot. */
-const axesOf = (orbit: Orbit): { right: Vec3; up: Vec3; back: Vec3 } =>
-  lookAt(direction(orbit), [0, 0, 0]);
+const axesOf = ({ azimuth, elevation }: Orbit): Axes =>
+  lookAt(direction(azimuth, elevation), [0, 0, 0]);
 
 /** What `orbit` looks at, seen from where it stands. */
 export function aimOf(orbit: Orbit): Aim {
@@ -114,12 +103,24 @@ export const nearestDepth = (radius: number, [x, y]: Tangents): number =>
 /** The camera as the model takes it: the axis turned as far as it may be, the rest cropped. */
 export function poseOf(orbit: Orbit, limits: Limits): CameraPose {
   const { pivot } = limits.envelope;
+  if (looksAround(limits.envelope)) {
+    const { position, ...axes } = standing(orbit, limits.envelope);
+    return assembled(position, axes, orbit.focal, [0, 0], limits);
+  }
   const p = positionOf(orbit, pivot);
   const { crop, turn } = splitAim(aimOf(orbit).aside, orbit.focal, orbit.radius, limits);
   const axis = aimed(orbit, { aside: turn, depth: orbit.radius }).offset;
-  const { right: r, up: u, back: b } = lookAt(p, add(pivot, axis));
-  const [fx, fy, cx, cy] = limits.lens;
-  const across = (fx / fy) * orbit.focal;
+  return assembled(p, lookAt(p, add(pivot, axis)), orbit.focal, crop, limits);
+}
+
+function assembled(
+  p: Vec3,
+  { right: r, up: u, back: b }: Axes,
+  focal: number,
+  crop: Tangents,
+  { lens: [fx, fy, cx, cy] }: Limits,
+): CameraPose {
+  const across = (fx / fy) * focal;
   const [x, y, z] = [0, 1, 2].map((i) => [r[i]!, u[i]!, b[i]!, p[i]!]) as unknown as readonly [
     Row,
     Row,
@@ -127,7 +128,7 @@ export function poseOf(orbit: Orbit, limits: Limits): CameraPose {
   ];
   return {
     T_norm_camera: [...x, ...y, ...z, 0, 0, 0, 1],
-    intrinsics: [across, orbit.focal, cx - across * crop[0], cy + orbit.focal * crop[1]],
+    intrinsics: [across, focal, cx - across * crop[0], cy + focal * crop[1]],
   };
 }
 
@@ -139,10 +140,13 @@ type Row = readonly [number, number, number, number];
  *
  * Of all points that it could be said to look at, this one is nearest to the pivot.
  */
-export function orbitOf(pose: CameraPose, { envelope: { pivot }, lens }: Limits): Orbit {
+export function orbitOf(pose: CameraPose, { envelope, lens }: Limits): Orbit {
   const at = (row: number, column: number): number => pose.T_norm_camera[4 * row + column] ?? NaN;
-  const arm = subtract([at(0, 3), at(1, 3), at(2, 3)], pivot);
+  const place: Vec3 = [at(0, 3), at(1, 3), at(2, 3)];
+  const back: Vec3 = [at(0, 2), at(1, 2), at(2, 2)];
   const [fx, focal, cx, cy] = pose.intrinsics;
+  if (looksAround(envelope)) return orbitAt(place, back, focal, envelope);
+  const arm = subtract(place, envelope.pivot);
   const standing: Orbit = {
     azimuth: Math.atan2(arm[1], arm[0]),
     elevation: Math.atan2(arm[2], Math.hypot(arm[0], arm[1])),
@@ -151,7 +155,6 @@ export function orbitOf(pose: CameraPose, { envelope: { pivot }, lens }: Limits)
     focal,
   };
   const axes = axesOf(standing);
-  const back: Vec3 = [at(0, 2), at(1, 2), at(2, 2)];
   const along = Math.max(dot(back, axes.back), NEAREST); // a camera may look away from the pivot
   const aside: Tangents = [
     -dot(back, axes.right) / along + (lens[2] - cx) / fx,

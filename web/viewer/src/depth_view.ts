@@ -10,6 +10,7 @@
  */
 import { colourTable } from "./colour_map";
 import type { CameraPose, Envelope } from "./manifest";
+import { depthsFrom, looksAround } from "./room";
 
 /** Distances that get the first and the last colour. */
 export type Range = readonly [near: number, far: number];
@@ -23,6 +24,8 @@ export const SOMETHING = 0.1;
 /** The distances that the colours span, seen from `pose`. */
 export function depthRange({ T_norm_camera: T }: CameraPose, envelope: Envelope): Range {
   const { pivot, radius, focal } = envelope;
+  if (looksAround(envelope))
+    return depthsFrom([T[3]!, T[7]!, T[11]!], [T[2]!, T[6]!, T[10]!], envelope);
   const distance = Math.hypot(...pivot.map((x, axis) => T[4 * axis + 3]! - x));
   const reach = Math.max((radius[1] * 0.5) / focal[0], 1e-6);
   return [Math.max(distance - reach, 0), distance + reach];

@@ -9,8 +9,6 @@
 import type { Motion } from "./motion";
 import { type Rates, rates, STILL } from "./rates";
 
-/** Radians per height of the picture: from edge to edge is half a turn. */
-const TURN = Math.PI;
 const RECENT = 0.1; // seconds of movement that make a fling
 const PAUSE = 0.05; // seconds without movement before letting go that make none
 const FRAME = 1 / 60; // seconds: movements are not reported more finely
@@ -129,7 +127,8 @@ export class Gesture {
 
   /** The scene follows the hand: to the right means that the camera goes to the left. */
   #turn(dx: number, dy: number, time: number): void {
-    const [azimuth, elevation] = [-TURN * dx, TURN * dy];
+    const { sweep } = this.motion;
+    const [azimuth, elevation] = [-sweep * dx, sweep * dy];
     this.#trail.push({ ...STILL, time, azimuth, elevation });
     this.motion.turn(azimuth, elevation);
   }

@@ -22,6 +22,7 @@ import {
   type Orbit,
   unwoundOnto,
 } from "./camera";
+import { besideAtMost, looksAround } from "./room";
 import { clamp, type Limits, nearestAim, type Range, room, type Tangents } from "./framing";
 
 /** From how far beyond the edge, in units of `GIVE`, to how far. */
@@ -85,6 +86,7 @@ function shapedFocal(focal: number, range: Range, edge: Edge): number {
 }
 
 function shapedAim(orbit: Orbit, limits: Limits, edge: Edge): Orbit {
+  if (looksAround(limits.envelope)) return shapedStep(orbit, limits, edge);
   const aim = aimOf(orbit);
   // Pulled or not, there is the same room: that of the focal length at the edge.
   const focal = clamp(orbit.focal, limits.focal);
@@ -92,6 +94,11 @@ function shapedAim(orbit: Orbit, limits: Limits, edge: Edge): Orbit {
   const far = edge === unbend ? Infinity : remotest(focal, orbit.radius, limits);
   const depth = boundedDepth({ aside, depth: aim.depth }, orbit.radius, far);
   return aside === aim.aside && depth === aim.depth ? orbit : aimed(orbit, { aside, depth });
+}
+
+function shapedStep(orbit: Orbit, { envelope, focal }: Limits, edge: Edge): Orbit {
+  const give = (GIVE * orbit.radius) / clamp(orbit.focal, focal); // of the picture's height
+  return besideAtMost(orbit, envelope, (beyond) => give * edge(beyond / give));
 }
 
 function shapedAside(

@@ -114,15 +114,18 @@ export interface CameraPose {
 
 /** Ranges of an orbit camera; angles in radians, lengths in norm units. */
 export interface Envelope {
-  /** The point orbited: least-squares intersection of the training cameras' optical axes. */
+  /**
+   * The point orbited, or turned about: least-squares intersection of the training cameras' optical
+   * axes.
+   */
   readonly pivot: readonly [number, number, number];
-  /** Nearest and farthest distance from the pivot. */
+  /** Nearest and farthest distance from the pivot, or from the point `outlook` ahead of it. */
   readonly radius: readonly [number, number];
   /** First angle and last angle, first < last; a span of 2 pi means all the way round. */
   readonly azimuth: readonly [number, number];
   /** Lowest and highest angle above the horizontal plane through the pivot. */
   readonly elevation: readonly [number, number];
-  /** How far from the pivot the point looked at may lie. */
+  /** How far from the pivot the point looked at may lie, or an optical axis may pass it. */
   readonly target_spread: number;
   /** Smallest and largest focal length, as a fraction of the picture's height. */
   readonly focal: readonly [number, number];
@@ -132,6 +135,8 @@ export interface Envelope {
    * linear. Empty: the same everywhere.
    */
   readonly track?: readonly (readonly [number, number, number, number])[];
+  /** 0: cameras orbit the pivot. Else they look around, see the module's docstring. */
+  readonly outlook?: number;
 }
 
 /** A camera with the picture that torch computed for it. */

@@ -14,6 +14,7 @@ import { blended, distance, type Orbit, unwound } from "./camera";
 import type { Limits } from "./framing";
 import { hardened, limited, softened } from "./limits";
 import { panned, turned, zoomed } from "./moves";
+import { looksAround } from "./room";
 import { CHANNELS, isStill, type Rates, rates, STILL, sum } from "./rates";
 
 const FOLLOW = 0.06; // seconds in which `shown` covers 63 % of the way to `goal`
@@ -67,6 +68,11 @@ export class Motion {
     return this.#trip?.to ?? this.#goal;
   }
 
+  /** How far a hand turns that goes from edge to edge, in radians. */
+  get sweep(): number {
+    return looksAround(this.limits.envelope) ? 1 / this.home.focal : Math.PI;
+  }
+
   /** Turn by (azimuth, elevation), in radians; by less where things are magnified. */
   turn(azimuth: number, elevation: number): void {
     const fine = Math.min(1, this.home.focal / this.#goal.focal);
@@ -75,7 +81,7 @@ export class Motion {
 
   /** Move the picture by (x, y), in heights of the picture, y downwards. */
   pan(x: number, y: number): void {
-    this.#move((goal) => panned(goal, x, y));
+    this.#move((goal) => panned(goal, x, y, this.limits));
   }
 
   /** Make things `factor` times as large, around a place in the picture (see moves.ts). */

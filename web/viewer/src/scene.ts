@@ -202,7 +202,8 @@ const isEnvelope = (value: unknown): boolean =>
   isNumbers(value["pivot"], 3) &&
   ["radius", "azimuth", "elevation", "focal"].every((name) => isRange(value[name])) &&
   Number.isFinite(value["target_spread"]) &&
-  isTrack(value["track"] ?? []); // older bundles have none
+  isTrack(value["track"] ?? []) && // older bundles have neither
+  isNumbers([value["outlook"] ?? 0], 1);
 
 /** What is wrong with the parts that the page relies on, or null. */
 function flawOf(manifest: Manifest): string | null {

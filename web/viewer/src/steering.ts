@@ -13,7 +13,7 @@ import { element } from "./dom";
 import { limited } from "./limits";
 import type { CameraPose, Manifest } from "./manifest";
 import { Motion } from "./motion";
-import { focused, zoomed } from "./moves";
+import { focused, senseOf, zoomed } from "./moves";
 import { between } from "./path_spline";
 import { isStill, type Rates, STILL, sum } from "./rates";
 import { Rotation } from "./rotation";
@@ -174,7 +174,9 @@ export class Steering {
     if (depth === null || touches !== this.#touches) return;
     const point = subtract(pointAt(pose, x, y, depth), this.#limits.envelope.pivot);
     const { goal, home } = this.#motion;
-    this.#motion.travel(focused(zoomed(goal, CLOSER, home.focal, this.#limits), point));
+    const nearer = zoomed(goal, CLOSER, home.focal, this.#limits);
+    const there = focused(nearer, point, this.#limits);
+    this.#motion.travel(unwound(there, goal.azimuth, this.#limits.envelope));
     this.#run();
   }
 
@@ -248,7 +250,8 @@ export class Steering {
   #speed(time: number, seconds: number): Rates {
     const steady = sum(this.#hands.keys.speed(time), this.#pad);
     if (this.#rotation === null || seconds === 0) return steady;
-    const azimuth = this.#rotation.advance(this.#motion.goal.azimuth, seconds) / seconds;
+    const turn = this.#rotation.advance(this.#motion.goal.azimuth, seconds);
+    const azimuth = (senseOf(this.manifest.envelope) * turn) / seconds;
     return sum(steady, { ...STILL, azimuth });
   }
 

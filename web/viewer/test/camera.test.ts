@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { distance, lookAt, type Orbit, orbitOf, pointAt, poseOf } from "../src/camera";
+import { lookAt } from "../src/axes";
+import { distance, type Orbit, orbitOf, pointAt, poseOf } from "../src/camera";
 import { add, cross, norm, scale, subtract, type Vec3 } from "../src/vector";
 import { HOME, IN_RING, IN_SHELL, INTRINSICS, RING } from "./envelope";
 import { column, project } from "./project";

@@ -25,6 +25,15 @@ export const TRACK: Envelope["track"] = [
   [0.1, 0.6, 2, 3.5],
 ];
 
+/** A room's: the camera stands up to 0.5 before the pivot and 0.4 behind it, and up to 0.1 beside. */
+export const ROOM: Envelope = {
+  ...RING,
+  radius: [0.7, 1.6],
+  elevation: [-0.3, 0.4],
+  target_spread: 0.1,
+  outlook: 1.2,
+};
+
 /** fx / width, fy / height, cx / width, cy / height of a 2:1 picture. */
 export const INTRINSICS = [0.6, 1.2, 0.48, 0.53] as const;
 
@@ -42,6 +51,8 @@ export const IN_RING = limits(RING);
 export const IN_ARC = limits(ARC);
 export const IN_TRACK = limits({ ...RING, track: TRACK });
 export const IN_ARC_TRACK = limits({ ...ARC, track: TRACK });
+export const IN_ROOM = limits(ROOM);
+export const IN_BAY = limits({ ...ROOM, azimuth: [2.5, 4.1] });
 /** As a synthetic capture has it: all cameras on one sphere, looking at one point. */
 export const IN_SHELL = limits({ ...RING, radius: [2.5, 2.5], target_spread: 0 });
 

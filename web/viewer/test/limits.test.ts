@@ -3,7 +3,16 @@ import { describe, expect, it } from "vitest";
 import { aimOf, distance, type Orbit } from "../src/camera";
 import { room } from "../src/framing";
 import { hardened, limited, softened } from "../src/limits";
-import { HOME, IN_ARC, IN_ARC_TRACK, IN_RING, IN_SHELL, IN_TRACK } from "./envelope";
+import {
+  HOME,
+  IN_ARC,
+  IN_ARC_TRACK,
+  IN_BAY,
+  IN_RING,
+  IN_ROOM,
+  IN_SHELL,
+  IN_TRACK,
+} from "./envelope";
 import { anywhere } from "./orbits";
 
 describe("limited", () => {
@@ -30,7 +39,7 @@ describe("limited", () => {
   });
 
   it("changes nothing the second time", () => {
-    for (const limits of [IN_RING, IN_ARC, IN_SHELL, IN_TRACK, IN_ARC_TRACK]) {
+    for (const limits of [IN_RING, IN_ARC, IN_SHELL, IN_TRACK, IN_ARC_TRACK, IN_ROOM, IN_BAY]) {
       for (const orbit of anywhere(300)) {
         const inside = limited(orbit, limits);
         expect(distance(limited(inside, limits), inside)).toBeLessThan(1e-8);
@@ -98,7 +107,7 @@ describe("softened", () => {
   });
 
   it("goes at most 4 hundredths past the edge in everything, and never past the pole", () => {
-    for (const limits of [IN_RING, IN_ARC, IN_SHELL, IN_TRACK, IN_ARC_TRACK]) {
+    for (const limits of [IN_RING, IN_ARC, IN_SHELL, IN_TRACK, IN_ARC_TRACK, IN_ROOM, IN_BAY]) {
       for (const orbit of anywhere(300)) {
         const [soft, hard] = [softened(orbit, limits), limited(orbit, limits)];
         expect(Math.abs(soft.azimuth - hard.azimuth)).toBeLessThan(0.0401);

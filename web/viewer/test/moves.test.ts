@@ -30,7 +30,9 @@ describe("turned", () => {
 describe("panned", () => {
   it("moves the picture by what was asked, to first order where the axis turns", () => {
     const step = 1e-4; // heights of the picture
-    const [before, after] = [HOME, panned(HOME, step, 2 * step)].map((o) => seen(o, IN_RING));
+    const [before, after] = [HOME, panned(HOME, step, 2 * step, IN_RING)].map((o) =>
+      seen(o, IN_RING),
+    );
     expect((after![0] - before![0]) * 2).toBeCloseTo(step, 7); // 2: it is twice as wide as high
     expect(after![1] - before![1]).toBeCloseTo(2 * step, 7);
   });
@@ -38,7 +40,9 @@ describe("panned", () => {
   it("moves a magnified picture exactly as far as the hand, all of it", () => {
     const near = { ...HOME, focal: 3 };
     for (const point of [[0, 0, 0] as const, [0.2, -0.1, 0.3] as const]) {
-      const [before, after] = [near, panned(near, 0.2, -0.1)].map((o) => seen(o, IN_SHELL, point));
+      const [before, after] = [near, panned(near, 0.2, -0.1, IN_SHELL)].map((o) =>
+        seen(o, IN_SHELL, point),
+      );
       expect((after![0] - before![0]) * 2).toBeCloseTo(0.2, 12);
       expect(after![1] - before![1]).toBeCloseTo(-0.1, 12);
     }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { lookAt } from "../src/camera";
+import { lookAt } from "../src/axes";
 import type { CameraPose } from "../src/manifest";
 import { between, Spline, type Timetable } from "../src/path_spline";
 import type { Vec3 } from "../src/vector";
