@@ -156,9 +156,9 @@ def fit_envelope(cameras: Sequence[Camera]) -> Envelope:
         focal=_widened(min(focal), max(focal)),
     )
     windows = _windows(plain, azimuths)
-    track = _track(windows, elevations, radii)
-    strewn = sum(((len(w) - 1) / (len(w) + 1)) ** 2 for w in windows) / len(windows)
-    return replace(plain, track=track) if _fills(track, plain) < TRACK_SHARE * strewn else plain
+    if not _along_a_path(windows, elevations, radii):
+        return plain
+    return replace(plain, track=_track(windows, elevations, radii))
 
 
 def _outlook(cameras: Sequence[Camera], pivot: Float[Tensor, "3"]) -> float:
@@ -169,13 +169,34 @@ def _outlook(cameras: Sequence[Camera], pivot: Float[Tensor, "3"]) -> float:
 
 
 def _windows(plain: Envelope, azimuths: Float[Tensor, " cameras"]) -> list[Int[Tensor, " _"]]:
-    """The cameras near each azimuth of a track, by number; `n` strewn ones span (n - 1) / (n + 1) of a range."""
+    """The cameras near each azimuth of a track, by number."""
     windows = []
     for azimuth in _places(plain):
         away = torch.remainder(azimuths - azimuth + math.pi, math.tau).sub(math.pi).abs()
         window = max(TRACK_WINDOW, float(away.sort().values[:3][-1]))
         windows.append((away <= window + _TOLERANCE).nonzero()[:, 0])
     return windows
+
+
+def _along_a_path(
+    windows: list[Int[Tensor, " _"]],
+    elevations: Float[Tensor, " cameras"],
+    radii: Float[Tensor, " cameras"],
+) -> bool:
+    """Whether cameras that are near each other span little of what all span together.
+
+    Of `n` that are strewn all over a range, (n - 1) / (n + 1) is spanned on average. A range no wider than its margins
+    says nothing.
+    """
+    margins = (elevations, 2 * ANGLE_MARGIN), (radii, 2 * RADIUS_MARGIN * float(radii.mean()))
+    wide = [values for values, margin in margins if _span(values) > margin]
+    fills = [math.prod(_span(v[near]) / _span(v) for v in wide) for near in windows]
+    strewn = [((len(near) - 1) / (len(near) + 1)) ** len(wide) for near in windows]
+    return sum(fills) < TRACK_SHARE * sum(strewn)
+
+
+def _span(values: Float[Tensor, " n"]) -> float:
+    return float(values.max() - values.min())
 
 
 def _track(
@@ -198,13 +219,6 @@ def _places(envelope: Envelope) -> list[float]:
     steps = max(1, math.ceil((last - first) / TRACK_STEP))
     count = steps if envelope.whole_orbit else steps + 1
     return [first + k * (last - first) / steps for k in range(count)]
-
-
-def _fills(track: tuple[Band, ...], plain: Envelope) -> float:
-    """The share of the ranges' rectangle that the bands fill, on average."""
-    (low, high), (near, far) = plain.elevation, plain.radius
-    whole = (high - low) * (far - near)
-    return sum((b - a) * (d - c) for a, b, c, d in track) / (len(track) * whole)
 
 
 def widened(envelope: Envelope, margin: float) -> Envelope:

@@ -243,6 +243,17 @@ def test_a_filmed_path_has_a_track(arc: float, turn: float) -> None:
         assert plain.contains(beside) and not envelope.contains(beside)
 
 
+def test_a_path_at_one_distance_has_a_track_by_its_elevations_alone() -> None:
+    """A radius that hardly varies does not say that the cameras are strewn all over."""
+    cameras = [
+        camera_at(0.1 * k, 0.4 + 0.3 * math.sin(0.2 * k), 2 + 0.01 * (k % 2)) for k in range(63)
+    ]
+    envelope = fit_envelope(cameras)
+    assert envelope.track and all(envelope.contains(camera) for camera in cameras)
+    lows, highs, *_ = zip(*envelope.track, strict=True)
+    assert max(high - low for low, high in zip(lows, highs, strict=True)) < 0.35
+
+
 def test_bands_are_linear_between_azimuths_and_close() -> None:
     whole = Envelope(
         PIVOT,
