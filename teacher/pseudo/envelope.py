@@ -84,7 +84,7 @@ class Envelope:
 
     def standing(self, camera: Camera) -> tuple[float, float, float]:
         """Azimuth, elevation (radians) and radius of `camera`."""
-        arm = (camera.position - torch.tensor(self.pivot)).double()
+        arm = camera.position.double() - torch.tensor(self.pivot, dtype=torch.float64)
         side = -camera.forward.double() if self.outlook else arm
         x, y, z = side.tolist()
         radius = self.outlook + float(arm @ side) if self.outlook else float(arm.norm())

@@ -9,7 +9,8 @@ import torch
 from export.proof import Exportable
 from export.views import reference_cameras, start_camera
 from teacher.cameras import Camera, look_at
-from teacher.pseudo.envelope import Envelope
+from teacher.pseudo.envelope import Envelope, fit_envelope
+from tests.looking_around import room
 
 
 def _orbit_coordinates(camera: Camera, envelope: Envelope) -> tuple[float, float, float]:
@@ -114,3 +115,16 @@ def test_one_training_camera_is_enough(source: Exportable) -> None:
     cameras = reference_cameras([camera], envelope)
     for other in cameras:
         torch.testing.assert_close(other.position, camera.position, atol=1e-5, rtol=0)
+
+
+def test_in_a_room_the_start_faces_a_wall_and_all_references_are_inside() -> None:
+    """Nobody looks at the point that they turn about."""
+    cameras = room()
+    envelope = fit_envelope(cameras)
+    start, opposite, *corners = reference_cameras(cameras, envelope)
+    middle = torch.tensor(envelope.pivot)
+    for camera in (start, opposite, *corners):
+        assert envelope.contains(camera)
+        assert float((camera.position - middle) @ camera.forward) > 0.2
+    assert float(start.forward @ opposite.forward) < -0.9
+    assert envelope.standing(start)[0] == pytest.approx(-math.pi / 4, abs=0.3)

@@ -12,10 +12,11 @@ from PIL import Image
 
 from teacher.cameras import Camera, look_at, project
 from teacher.datasets import load_scene
-from teacher.datasets.normalise import normalise
+from teacher.datasets.normalise import around_cameras, normalise
 from teacher.datasets.raw import RawScene
 from teacher.pictures import Picture
 from teacher.scene import Frame
+from tests.looking_around import PIVOT, room
 from tests.scenes import (
     BOX,
     HEIGHT,
@@ -207,3 +208,26 @@ def test_an_applied_transform_is_kept_but_not_applied_again(tmp_path: Path) -> N
     torch.testing.assert_close(before.T_world_source, torch.eye(4))
     expected = torch.tensor([*(2 * np.array(applied)).tolist(), [0, 0, 0, 1]])
     torch.testing.assert_close(after.T_world_source, expected.float())
+
+
+def test_the_cube_of_a_room_without_bounds_holds_its_walls() -> None:
+    """Cameras turn about PIVOT at 0.3 to 0.5; nearly all sparse points are within 2 of it, two are seen in a window."""
+    scene = normalise(raw_scene(room()), ((-9.0, -9.0, -9.0), (9.0, 9.0, 9.0)))
+    walls = torch.rand(98, 3, generator=torch.Generator().manual_seed(0)) * 4 - 2
+    walls[:, 0] = walls[:, 0].sign() * 2
+    far = torch.tensor([[50.0, 0, 0], [0, 70.0, 0]])
+    T = scene.T_norm_world
+    points = (torch.cat([walls, far]) + torch.tensor(PIVOT)) @ T[:3, :3].T + T[:3, 3]
+    held = around_cameras(replace(scene, points=points))
+    middle = held.T_norm_world[:3, :3] @ torch.tensor(PIVOT) + held.T_norm_world[:3, 3]
+    assert float(middle.norm()) < 0.05
+    assert held.points is not None
+    largest = held.points[:98].abs().amax(-1)
+    assert float(largest.median()) == pytest.approx(1, abs=0.05)
+    farthest = max(float(camera.position.abs().max()) for camera in held.cameras())
+    assert 0.2 < farthest < 0.3
+    bare = around_cameras(
+        scene
+    )  # without points, walls are taken to be three times as far away as the cameras
+    farthest = max(float(camera.position.abs().max()) for camera in bare.cameras())
+    assert farthest == pytest.approx(1 / (3 * 1.1), rel=1e-3)

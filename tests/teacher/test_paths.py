@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from teacher.cameras import Camera, look_at
 from teacher.errors import UserError
 from teacher.paths import circle, cone, interpolate, orbit, spiral
-from teacher.paths.shapes import angles, direction
+from teacher.paths.shapes import angles
 from teacher.paths.spline import hermite, in_nearest_order, quaternion, rotation
-from teacher.pseudo.envelope import Envelope
+from teacher.pseudo.envelope import Envelope, direction, fit_envelope
 from teacher.rigid import rotate
+from tests.looking_around import room
 
 ENVELOPE = Envelope((0.1, 0.2, 0.3), (2.0, 3.0), (0.0, 2 * math.pi), (0.2, 0.8), 0.0, (1.0, 1.4))
 LIKE = Camera(torch.eye(4), 10.0, 11.0, 3.0, 4.0, 7, 9)
@@ -37,6 +39,15 @@ def test_an_orbit_closes_on_itself_in_equal_steps() -> None:
     positions = torch.stack([camera.position for camera in orbit(ENVELOPE, LIKE, 12)])
     steps = (positions.roll(-1, 0) - positions).norm(dim=-1)
     torch.testing.assert_close(steps, steps[:1].expand(12))
+
+
+def test_an_orbit_in_a_room_looks_at_its_walls_one_after_another() -> None:
+    envelope = fit_envelope(room())
+    cameras = orbit(envelope, LIKE, 12)
+    assert all(abs(envelope.standing(camera)[2] - 0.6) < 0.1 for camera in cameras)
+    turns = [math.atan2(float(c.forward[1]), float(c.forward[0])) for c in cameras]
+    steps = [(b - a) % math.tau for a, b in pairwise([*turns, turns[0]])]
+    assert steps == pytest.approx([math.tau / 12] * 12, abs=1e-4)
 
 
 def test_an_arc_is_swept_there_and_back() -> None:

@@ -20,8 +20,7 @@ from teacher.pseudo.envelope import (
     sample_cameras,
     widened,
 )
-
-PIVOT = (0.3, -0.2, 0.1)
+from tests.looking_around import PIVOT, facing, room
 
 
 def camera_at(azimuth: float, elevation: float, radius: float, focal: float = 1.4) -> Camera:
@@ -292,29 +291,6 @@ def test_cameras_all_over_a_dome_have_none(count: int) -> None:
     for u, v, w in torch.rand(count, 3, generator=torch.Generator().manual_seed(count)).tolist():
         cameras.append(camera_at(math.tau * u, math.radians(10 + 40 * v), 2 + w))
     assert not fit_envelope(cameras).track
-
-
-def facing(azimuth: float, ahead: float, beside: float, height: float, focal: float) -> Camera:
-    """A camera of a room: it faces away from the side at that angle, `ahead` of PIVOT and a little beside."""
-    back = torch.tensor([math.cos(azimuth), math.sin(azimuth), 0.1])
-    right = torch.tensor([-math.sin(azimuth), math.cos(azimuth), 0.0])
-    place = torch.tensor(PIVOT) - ahead * back + beside * right
-    place[2] += height
-    return Camera(look_at(place, place - back), focal * 48, focal * 48, 30.0, 26.0, 64, 48)
-
-
-def room(count: int = 40, arc: float = 2 * math.pi) -> list[Camera]:
-    """A walk round the middle of a room, facing the walls: 0.3 to 0.5 ahead of PIVOT, at most 0.1 beside."""
-    return [
-        facing(
-            1.0 + arc * k / count,
-            0.4 + 0.1 * math.cos(k),
-            0.07 * math.sin(3 * k),
-            0.05 * math.cos(5 * k),
-            1.2 + 0.1 * math.sin(k),
-        )
-        for k in range(count)
-    ]
 
 
 @pytest.mark.parametrize("arc", [2 * math.pi, 3.5])

@@ -19,7 +19,7 @@ from export.compare.contenders import Contenders
 from export.compare.views import compare_view
 from teacher.cameras import Camera
 from teacher.images import straight_alpha, to_bytes, write_mp4
-from teacher.paths.shapes import angles, direction, looking
+from teacher.paths.shapes import posed
 from teacher.pseudo.envelope import Envelope
 from web.panel.panes import Orbit
 from web.panel.pictures import to_png
@@ -43,15 +43,13 @@ class Shot:
 
 def starting_orbit(contenders: Contenders) -> Orbit:
     """Where the free camera begins: the run's flattering view."""
-    offset = contenders.like.position.double() - torch.tensor(contenders.envelope.pivot).double()
-    return Orbit(*angles(offset), float(offset.norm()))
+    return Orbit(*contenders.envelope.standing(contenders.like))
 
 
 def orbit_camera(orbit: Orbit, contenders: Contenders, side: int) -> Camera:
-    """The camera of `orbit`, looking at the pivot; its larger side has `side` pixels."""
-    pivot = torch.tensor(contenders.envelope.pivot)
-    position = pivot + orbit.radius * direction(orbit.azimuth, orbit.elevation)
-    return looking(sized(contenders.like, side), position, pivot)
+    """The camera of `orbit`, looking at the pivot or about it; its larger side has `side` pixels."""
+    pose = contenders.envelope.pose(orbit.azimuth, orbit.elevation, orbit.radius)
+    return posed(sized(contenders.like, side), pose)
 
 
 def sized(camera: Camera, side: int) -> Camera:
