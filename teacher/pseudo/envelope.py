@@ -142,7 +142,9 @@ def fit_envelope(cameras: Sequence[Camera]) -> Envelope:
         cameras: at least one, in the norm frame.
     """
     pivot = point_of_interest(cameras).float()
-    bare = Envelope(_point(pivot), *3 * [_NONE], 0.0, _NONE, outlook=_outlook(cameras, pivot))
+    bare = Envelope(
+        _point(pivot), _NONE, _NONE, _NONE, 0.0, _NONE, outlook=_outlook(cameras, pivot)
+    )
     azimuths, elevations, radii = torch.tensor([bare.standing(camera) for camera in cameras]).T
     low, high = _widened_angles(float(elevations.min()), float(elevations.max()))
     past = max(_axis_distance(camera, pivot) for camera in cameras)
