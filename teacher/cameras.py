@@ -214,11 +214,13 @@ def point_of_interest(cameras: Sequence[Camera]) -> Float[Tensor, "3"]:
 
     Minimises sum_i |(I - d_i d_i^T)(p - o_i)|^2 for axes o_i + t d_i. Where that gives no point
     in front of the cameras (parallel axes, a camera turning on the spot, cameras that look
-    outwards), it is the point that the mean camera looks at, as far away as the cameras spread.
+    outwards), it is the point that the mean camera looks at, as far away as the cameras spread;
+    nearer where their directions mostly cancel: a room filmed all round has it among the cameras.
     """
     o = torch.stack([camera.position for camera in cameras]).double()
     d = torch.stack([camera.forward for camera in cameras]).double()
-    centre, ahead = o.mean(0), torch.nn.functional.normalize(d.mean(0), dim=0)
+    centre, agree = o.mean(0), d.mean(0).norm()
+    ahead = torch.nn.functional.normalize(d.mean(0), dim=0) * ((agree - 0.3) / 0.3).clamp(0, 1)
     spread = (o - centre).norm(dim=-1).max()
     distance = torch.where(spread > 0, spread, 1.0)
     fallback = centre + ahead * distance

@@ -266,6 +266,20 @@ def test_cameras_that_look_outwards_do_not_meet_behind_themselves() -> None:
     assert all((found - it.position) @ it.forward > 0 for it in cameras)
 
 
+def test_cameras_in_a_room_stand_round_their_point() -> None:
+    """A loop walked looking outwards: its middle, though the axes meet there behind all cameras."""
+    angles = torch.linspace(0, 2 * math.pi, 37)[:-1].tolist()
+    places = [(3 + math.cos(a), 4 + math.sin(a), 1.0) for a in angles]
+    cameras = [
+        looking(place, (3 + 9 * math.cos(a), 4 + 9 * math.sin(a), 1.0))
+        for place, a in zip(places, angles, strict=True)
+    ]
+    middle = torch.tensor([3.0, 4.0, 1.0])
+    assert (point_of_interest(cameras) - middle).norm() < 0.02
+    half = point_of_interest(cameras[:18])  # a wall and its two neighbours: ahead of them
+    assert (half - middle) @ torch.tensor([0.0, 1.0, 0.0]) > 1
+
+
 def test_a_camera_turning_on_the_spot_has_a_point_at_unit_distance() -> None:
     cameras = [looking((1.0, 1.0, 1.0), (9.0, y, 1.0)) for y in (0.0, 2.0)]
     found = point_of_interest(cameras)
