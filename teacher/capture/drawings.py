@@ -81,8 +81,10 @@ def draw_cameras(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 5.4), layout="constrained")
-    half = 1.15 * max(1.0, float(np.abs(poses[:, :3, 3]).max(initial=1.0)))
-    near = np.flatnonzero((np.abs(points) < half).all(1))
+    reach = np.abs(points).max(1, initial=0.0)  # cameras in a room look at what lies beyond them
+    shown = min(2.5, float(np.quantile(reach, 0.9)) if len(points) else 1.0)
+    half = 1.15 * max(1.0, shown, float(np.abs(poses[:, :3, 3]).max(initial=1.0)))
+    near = np.flatnonzero(reach < half)
     near = near[np.linspace(0, len(near) - 1, min(_POINTS_DRAWN, len(near))).astype(int)]
     for k, (title, a, b) in enumerate((("from above", 0, 1), ("from the side", 0, 2))):
         plot = figure.add_subplot(1, 2, k + 1)

@@ -101,7 +101,7 @@ def _numbers(model: Model, world: World) -> list[str]:
         f"points: {len(model.points)}; per camera {points.min()} to {points.max()}, median {median(points):.0f}",
         f"lens: {lens.model} at {lens.width} x {lens.height}: {shown}",
         f"world: +z up (cameras level to {world.tilt:.1f} degrees), unit = the cameras' median distance from the"
-        " point they look at, which is the origin",
+        " origin: the point they look at or, in a room, stand round",
     ]
 
 

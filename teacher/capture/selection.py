@@ -4,7 +4,8 @@
             --equal windows of progress--> the sharpest of each
 
 * Blurred: much less sharp than the sharp ones among its neighbours in time (so a clip that is soft throughout keeps
-  its frames).
+  its frames). Where the picture moves far while all frames are blurred, or merely show what is plainer than what was
+  shown before, the sharpest are kept all the same: cameras are found through overlap.
 * The same: `change` estimates how far the picture has moved, as a fraction of its width, from the difference of two
   thumbnails by their gradients (Lucas and Kanade 1981, with every pixel's error counted as motion).
 * Progress: half time, half change, so that quick parts of the path get more frames than slow ones.
@@ -15,6 +16,7 @@ Nothing is drawn at random: the same clip gives the same frames.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -28,6 +30,8 @@ BLURRED = 0.75
 """Sharpness, of that of the sharp frames nearby, below which a frame is dropped."""
 SAME = 0.002
 """Motion, in widths of the picture, below which two frames count as the same: 2 pixels of 1000."""
+BRIDGE = 0.04
+"""Motion, in widths of the picture, across which blurred frames are not all dropped."""
 _NEARBY = 0.75  # seconds on either side, and at least four frames
 _NOISE = 0.3  # of 255: mean gradient below which thumbnails say nothing about motion
 
@@ -54,7 +58,7 @@ def choose(glances: Sequence[Glance], target: int) -> Choice:
     """At most `target` (from 2) frames; fewer where fewer differ."""
     sharp = np.array([glance.sharpness for glance in glances])
     seconds = np.array([glance.seconds for glance in glances])
-    clear = np.flatnonzero(~blurred(seconds, sharp))
+    clear = _bridged(glances, sharp, blurred(seconds, sharp))
     distinct, steps = _distinct(glances, clear)
     kept = set(_sharpest_of_windows(seconds, sharp, distinct, steps, target))
     blurry, different = set(range(len(glances))) - set(clear.tolist()), set(distinct)
@@ -81,6 +85,24 @@ def blurred(
         low, high = max(0, min(low, k - 4)), max(high, k + 5)
         reference[k] = np.quantile(sharp[low:high], 0.75)
     return sharp < BLURRED * reference
+
+
+def _bridged(
+    glances: Sequence[Glance],
+    sharp: Float[np.ndarray, " frames"],
+    blurry: Bool[np.ndarray, " frames"],
+) -> Int[np.ndarray, " clear"]:
+    """The frames that are not blurred, and of every BRIDGE of motion without one the sharpest."""
+    kept = ~blurry
+    ends = [-1, *np.flatnonzero(kept).tolist(), len(glances)]
+    for before, after in pairwise(ends):
+        run = range(before + 1, after)
+        steps = [change(glances[k - 1].thumbnail, glances[k].thumbnail) for k in run if k > 0]
+        pieces = int(sum(steps) / BRIDGE)
+        if pieces:
+            for piece in np.array_split(np.array(run), min(pieces, len(run))):
+                kept[piece[np.argmax(sharp[piece])]] = True
+    return np.flatnonzero(kept)
 
 
 def change(a: Thumbnail, b: Thumbnail) -> float:

@@ -4,7 +4,8 @@ A reconstruction from pictures knows none of these. The choice is a similarity, 
 `applied_scale` in transforms.json:
 
 * up (+z) as the loaders of other reconstructions find it (`teacher.datasets.poses.up_direction`);
-* the origin is the point that the cameras look at (nearest to all optical axes);
+* the origin is the point that the cameras look at (nearest to all optical axes); among the cameras, where these look
+  outwards all round, as in a room;
 * the unit is the cameras' median distance from it.
 """
 

@@ -87,6 +87,18 @@ def test_a_soft_clip_keeps_its_frames() -> None:
     assert blurred(seconds, sharp).nonzero()[0].tolist() == list(range(0, 40, 4))
 
 
+@pytest.mark.parametrize(("step", "most"), [(1, 4), (6, 12)])
+def test_a_soft_stretch_keeps_what_overlap_needs(step: int, most: int) -> None:
+    """A quick pan, or a plain wall between textured ones: dropped as a whole, it would cut the path in two."""
+    frames = [blur(f) if 20 <= k < 32 else f for k, f in enumerate(pan(60, step=step))]
+    glances = _glances(frames)
+    soft = blurred(np.arange(60) / 30, np.array([glance.sharpness for glance in glances]))
+    assert soft.nonzero()[0].tolist() == list(range(20, 32))
+    kept = np.array(choose(glances, 60).kept)
+    assert step / 128 * np.diff(kept).max() < 0.15  # of the width
+    assert 1 <= soft[kept].sum() <= most
+
+
 def test_sharpness_does_not_depend_on_exposure() -> None:
     """Half as bright and of half the contrast is as sharp; out of focus is not."""
     picture = noise_picture(120, 160)[..., 0]

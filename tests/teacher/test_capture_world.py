@@ -76,6 +76,16 @@ def test_cameras_side_by_side_take_their_own_up() -> None:
     assert np.degrees(np.arccos(up[2] / np.linalg.norm(up))) < 0.01
 
 
+def test_a_room_is_centred_among_its_cameras() -> None:
+    """Filmed on a walk round its middle, looking outwards: there is the origin, and the walk's radius is the unit."""
+    poses = ring(elevation=0.0)
+    poses[:, :3, [0, 2]] *= -1  # about face
+    model = _somewhere(replace(reconstruction(ring()), T_world_camera=poses), _similarity(3))
+    moved = moved_poses(find_world(model).T_world_source, model.T_world_camera)
+    np.testing.assert_allclose(np.linalg.norm(moved[:, :3, 3], axis=1), 1, atol=0.05)
+    assert (moved[:, 2, 1] > 0.99).all()
+
+
 def _written(folder: Path, model: Model) -> Model:
     """A data set of `model` in a frame of its own, with grey pictures."""
     (folder / "images").mkdir(parents=True)
