@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import torch
 import tyro
-from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
@@ -34,7 +33,7 @@ from teacher.errors import UserError, exit_on_user_error
 from teacher.files import read_json, replacing, write_json
 from teacher.metrics import psnr
 from teacher.model import WHITE, Teacher
-from teacher.per_image import PerImageConfig
+from teacher.per_image import PerImageConfig, as_exposed
 from teacher.pictures import Picture
 from teacher.presets import PRESETS, DataConfig, TrainConfig
 from teacher.scene import Frame, Scene, composite_over, premultiply
@@ -99,15 +98,8 @@ def judge(teacher: Teacher, frames: tuple[Frame, ...]) -> dict[str, float]:
         truth = composite_over(premultiply(frame.picture.rgba()), WHITE)
         image = composite_over(teacher.photograph(frame).rgba, WHITE).clamp(0, 1)
         plain.append(psnr(image, truth))
-        aligned.append(psnr((image * best_gain(image, truth)).clamp(0, 1), truth))
+        aligned.append(psnr(as_exposed(image, truth), truth))
     return {"psnr": statistics.fmean(plain), "psnr_aligned": statistics.fmean(aligned)}
-
-
-def best_gain(
-    image: Float[Tensor, "height width 3"], truth: Float[Tensor, "height width 3"]
-) -> Float[Tensor, "3"]:
-    """The factor of each channel that brings `image` closest to `truth`."""
-    return (image * truth).sum((0, 1)) / image.square().sum((0, 1)).clamp_min(1e-6)
 
 
 def measure(scene: Scene, config: TrainConfig, label: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import torch
 
 from teacher.pictures import Picture
 from teacher.scene import Scene
-from tests.bench.bench_exposure import VARIANTS, _linear, _srgb, best_gain, drifted, markdown
+from tests.bench.bench_exposure import VARIANTS, _linear, _srgb, drifted, markdown
 from tests.clouds import clouds_scene
 
 
@@ -40,12 +40,6 @@ def test_srgb_and_light_are_inverse() -> None:
     codes = torch.arange(256) / 255
     torch.testing.assert_close(_srgb(_linear(codes)), codes, atol=1e-5, rtol=0)
     assert abs(float(_linear(torch.tensor(0.5))) - 0.2140) < 1e-4
-
-
-def test_the_best_gain_is_found_where_there_is_one() -> None:
-    image = torch.rand(5, 6, 3, generator=torch.Generator().manual_seed(0))
-    gain = torch.tensor([0.8, 1.0, 1.3])
-    torch.testing.assert_close(best_gain(image, image * gain), gain)
 
 
 def test_the_table_has_a_row_for_each_training() -> None:

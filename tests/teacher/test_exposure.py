@@ -8,14 +8,17 @@ import torch
 
 from teacher.cameras import Camera, look_at
 from teacher.corrections import GivenCameras
+from teacher.demo import write_demo_scene
+from teacher.evaluate import evaluate
 from teacher.fields.hash_grid import HashGridConfig
 from teacher.losses import LossConfig
 from teacher.ops.hash_encode import HashGrid
 from teacher.optimiser import OptimiserConfig
-from teacher.per_image import PerImage, PerImageConfig, amplified
-from teacher.presets import TrainConfig
+from teacher.per_image import PerImage, PerImageConfig, amplified, as_exposed
+from teacher.presets import DataConfig, TrainConfig
 from teacher.samplers.occupancy import OccupancyConfig
 from teacher.scene import Scene
+from teacher.train import train
 from teacher.trainer import Trainer
 from tests.clouds import Clouds, clouds_scene, variant_of
 
@@ -66,6 +69,15 @@ def test_gradients_of_gains_leave_their_mean_alone() -> None:
     looks.exposed(torch.rand(6, 4) * 0.3, torch.tensor([0, 0, 1, 2, 2, 2])).sum().backward()
     assert looks.gains.grad is not None and looks.gains.grad.abs().min() > 0
     torch.testing.assert_close(looks.gains.grad.sum(0), torch.zeros(3), atol=1e-6, rtol=0)
+
+
+def test_a_held_out_picture_is_compared_in_its_own_exposure() -> None:
+    truth = torch.rand(5, 6, 3, generator=torch.Generator().manual_seed(0)) * 0.7
+    gain = torch.tensor([0.8, 1.0, 1.3])
+    torch.testing.assert_close(as_exposed(truth / gain, truth), truth)
+    noise = torch.randn(5, 6, 3, generator=torch.Generator().manual_seed(1)) * 0.05
+    best = (as_exposed(truth + noise, truth) - truth).square().mean()
+    assert best < noise.square().mean()  # least squares, so not worse than no gain
 
 
 def test_a_run_without_gains_is_stored_as_ever() -> None:
@@ -131,3 +143,15 @@ def test_gains_find_their_frames_by_name(tmp_path: Path) -> None:
         rows, before = (t.state()[0][f"{part}.per_image.gains"] for t in (new, old))
         assert torch.equal(rows[1:], before[2:].flip(0)) and not rows[0].any()
         assert before[2:].any()
+
+
+def test_eval_says_what_held_out_pictures_are_in_their_own_exposure(tmp_path: Path) -> None:
+    """A run whose scene has the wrong brightness; without gains nothing is said."""
+    write_demo_scene(tmp_path / "scene", size=24, train=6, test=2)
+    data = DataConfig(tmp_path / "scene", aabb=((-1.3, -1.3, -0.15), (1.3, 1.3, 1.1)))
+    short = replace(SOFT, steps=16, samples_per_step=1 << 11, first_rays=256, eval_views=1)
+    for name, looks in (("without", PerImageConfig()), ("with", GAINS)):
+        train(data, replace(short, per_image=looks), tmp_path / name)
+    metrics = evaluate(tmp_path / "with", "test", "white")
+    assert metrics["psnr_own_exposures"] > metrics["mean"]["psnr"] + 0.1
+    assert "psnr_own_exposures" not in evaluate(tmp_path / "without", "test", "white")
