@@ -32,6 +32,7 @@ from teacher.metrics import average, measure, psnr
 from teacher.model import Teacher, as_described
 from teacher.parallel import World
 from teacher.paths import PATHS, read_path
+from teacher.per_image import as_exposed
 from teacher.presets import DataConfig
 from teacher.pseudo.envelope import fit_envelope
 from teacher.pseudo.view import View
@@ -82,7 +83,7 @@ def evaluate(
         "height": camera.height,
         "cameras": "given" if teacher.variant.corrections.exact else "aligned with the corrected",
         **({"crop": "left out: whole photographs"} if (run / CROP).exists() else {}),
-        **_from_given(rows),
+        **_means(rows),
         **_training(run, data),
         "mean": average([row["metrics"] for row in rows]),
         "seconds_per_view": sum(row["seconds"] for row in rows) / len(rows),
@@ -110,13 +111,20 @@ def _evaluate_frame(
     if not teacher.variant.corrections.exact:
         given = composite_over(teacher.as_given(frame).rgba, background)
         row["psnr_from_given_camera"] = psnr(given[kept], truth[kept])
+    if teacher.variant.per_image.config.gains:
+        row["psnr_own_exposure"] = psnr(as_exposed(image[kept], truth[kept]), truth[kept])
     return row, [truth, image, _grey(view.depth)]
 
 
-def _from_given(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Where cameras were corrected: mean PSNR of the same teacher from the cameras as they came with the data."""
-    values = [row["psnr_from_given_camera"] for row in rows if "psnr_from_given_camera" in row]
-    return {"psnr_from_given_cameras": sum(values) / len(values)} if values else {}
+def _means(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Mean PSNR of the same teacher in other ways, where there are such: where cameras were corrected, from the cameras
+    as they came with the data; where training pictures have gains, with the best ones for each held-out picture."""
+    ways = {
+        "psnr_from_given_camera": "psnr_from_given_cameras",
+        "psnr_own_exposure": "psnr_own_exposures",
+    }
+    found = {many: [row[one] for row in rows if one in row] for one, many in ways.items()}
+    return {many: sum(values) / len(values) for many, values in found.items() if values}
 
 
 def _training(run: Path, data: Scene) -> dict[str, Any]:

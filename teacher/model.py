@@ -144,10 +144,7 @@ class Teacher:
 
     def as_given(self, frame: Frame) -> View:
         """As `photograph`, but with the camera that the frame came with: what corrections changed shows."""
-        number = self._numbers.get(frame.name)
-        codes = self.variant.per_image
-        code = codes.neutral() if number is None else codes.of(number)
-        return self.variant.render_view(frame.camera, code)
+        return self.variant.render_view(frame.camera, self._numbers.get(frame.name))
 
     def psnrs(self, frames: Sequence[Frame], background: float = WHITE) -> list[float]:
         """PSNR of each of `frames` without masked pixels, on `background` where it is transparent."""

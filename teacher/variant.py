@@ -1,7 +1,7 @@
-"""A teacher variant: field × sampler × per-image codes × camera corrections, each chosen by its configuration.
+"""A teacher variant: field × sampler × per-image looks × camera corrections, each chosen by its configuration.
 
     frames --PerImage--> codes ---------+
-    frames, rays --corrections--> rays --render_rays(field, sampler)--> Rendering
+    frames, rays --corrections--> rays --render_rays(field, sampler)--> Rendering --PerImage--> exposed Rendering
 
 Parts that a variant goes without are there in their neutral form (no codes, cameras as given), so that nothing
 downstream asks which variant it holds.
@@ -68,7 +68,8 @@ class Variant(nn.Module):
         """
         corrected = self.corrections(rays, frames)
         codes, config = self.per_image(frames), replace(self.config, capacity=capacity)
-        return render_rays(self.field, self.sampler, corrected, codes, jitter, config)
+        seen = render_rays(self.field, self.sampler, corrected, codes, jitter, config)
+        return replace(seen, rgba=self.per_image.exposed(seen.rgba, frames))
 
     def prepare(self, frames: Sequence[Frame], points: Float[Tensor, "n 3"] | None = None) -> None:
         """Learn what the training pictures say before the first step, if their cameras are where they are said to be.
@@ -96,12 +97,12 @@ class Variant(nn.Module):
             for name, owners in module.rows(names).items()
         }
 
-    def render_view(self, camera: Camera, code: Float[Tensor, " codes"] | None = None) -> View:
-        """Render a picture from `camera` as it is, with the neutral code unless one is given."""
-        code = self.per_image.neutral() if code is None else code
-        return render_view(self.field, self.sampler, camera, code, self.config)
+    def render_view(self, camera: Camera, frame: int | None = None) -> View:
+        """Render a picture from `camera` as it is, in the look of training frame `frame`, or else the neutral one."""
+        code = self.per_image.neutral() if frame is None else self.per_image.of(frame)
+        view = render_view(self.field, self.sampler, camera, code, self.config)
+        return view if frame is None else self.per_image.exposed_view(view, frame)
 
     def render_frame(self, camera: Camera, frame: int) -> View:
-        """Render the training frame number `frame`, given with `camera`, as training does: corrected, with its code."""
-        corrected, code = self.corrections.corrected(camera, frame), self.per_image.of(frame)
-        return self.render_view(corrected, code)
+        """Render the training frame number `frame`, given with `camera`, as training does: corrected, with its look."""
+        return self.render_view(self.corrections.corrected(camera, frame), frame)
