@@ -31,8 +31,6 @@ SAME_WAY = math.radians(20)
 """Cameras look the same way whose optical axes are no farther than this off their mean."""
 LOST = 0.25
 """The share of the cameras that may do neither."""
-BEHIND = 4.0
-"""What cameras that look around turn about is at most this many times as far from their middle as they spread."""
 
 
 @dataclass(frozen=True)
@@ -227,8 +225,7 @@ def point_of_interest(cameras: Sequence[Camera]) -> Float[Tensor, "3"]:
 
         they look the same way (from a row, or turning a little):  the point that the mean camera looks at, as far away
                                                                    as the cameras spread
-        they look around (a room, from its middle):                the same point, behind them; the middle of the
-                                                                   cameras, if it is far from that
+        they look around (a room, from its middle):                the same point, behind them or among them
     """
     return _interest(cameras)[0].to(cameras[0].T_world_camera.dtype)
 
@@ -254,7 +251,7 @@ def _interest(cameras: Sequence[Camera]) -> tuple[Float[Tensor, "3"], bool]:
         return point, False
     if _agree(d, ahead.expand_as(d), SAME_WAY):
         return fallback, False
-    return (point if (point - centre).norm() <= BEHIND * spread else centre), True
+    return point, True
 
 
 def _agree(axes: Float[Tensor, "n 3"], ways: Float[Tensor, "n 3"], angle: float) -> bool:

@@ -335,6 +335,13 @@ def test_cameras_drawn_for_a_room_look_around_in_it(margin: float) -> None:
     assert torch.histc(turns, 8, -math.pi, math.pi).min() > 25
 
 
+def test_a_margin_lets_cameras_of_a_room_stand_farther_aside() -> None:
+    """Nobody looks at the pivot, so no spread is too wide for that."""
+    envelope = replace(fit_envelope(room()), target_spread=0.6)
+    near = envelope.radius[0]
+    assert widened(envelope, 0.1).target_spread == pytest.approx(0.6 + 0.1 * near)
+
+
 def test_standing_and_pose_are_inverse() -> None:
     """In an orbit as in a room; the optical axis goes through the pivot."""
     for outlook in (0.0, 1.5):
