@@ -152,7 +152,12 @@ describe("how panes stand beside each other", () => {
 });
 
 describe("the camera that is turned", () => {
-  const free = /** @type {const} */ ({ azimuth: null, elevation: [-1.5, 1.5], radius: [1, 5] });
+  const free = /** @type {const} */ ({
+    azimuth: null,
+    elevation: [-1.5, 1.5],
+    radius: [1, 5],
+    around: false,
+  });
 
   it("has angles in (-pi, pi]", () => {
     near(wrapped(3 * Math.PI), Math.PI);
@@ -180,6 +185,12 @@ describe("the camera that is turned", () => {
     near(turned(start, 0, 0.1, free).elevation, Math.PI / 10);
     near(turned(start, 0, 9, free).elevation, 1.5);
     near(turned(turned(start, 0.7, 0, free), 0.7, 0, free).azimuth, wrapped(-1.4 * Math.PI));
+  });
+
+  it("turns the head the other way, and less far", () => {
+    const start = { azimuth: 0, elevation: 0, radius: 3 };
+    near(turned(start, 0.5, 0, { ...free, around: true }).azimuth, Math.PI / 6);
+    near(turned(start, 0, 0.3, { ...free, around: true }).elevation, -Math.PI / 10);
   });
 
   it("comes nearer, within the reach", () => {

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -12,6 +13,8 @@ import torch
 from PIL import Image
 
 from teacher.cameras import Camera
+from teacher.pseudo.envelope import Envelope, fit_envelope
+from tests.looking_around import room
 from web.panel import camera_tab, films
 from web.panel.panes import Orbit
 from web.panel.rendering import sized
@@ -65,6 +68,25 @@ def test_a_drag_on_a_pane_moves_the_sliders(opened, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(camera_tab.st, "session_state", state)
     opened.options["camera-panes"]["on_steer"]()
     assert state == pytest.approx({"azimuth": -160, "elevation": math.degrees(0.5), "radius": 1.6})
+
+
+def test_sliders_keep_to_what_is_trained_at_their_azimuth(monkeypatch: pytest.MonkeyPatch):
+    """A filmed path: low and near at one azimuth, high and far at the opposite one."""
+    track = ((0.1, 0.2, 1.0, 1.5), (0.6, 0.8, 2.0, 3.0))
+    path = Envelope(
+        (0.0, 0.0, 0.0), (1.0, 3.0), (-math.pi, math.pi), (0.1, 0.8), 0.0, (1.0, 1.0), track
+    )
+    state = {"azimuth": 0.0, "elevation": 10.0, "radius": 9.0}
+    monkeypatch.setattr(camera_tab.st, "session_state", state)
+    assert camera_tab._inside(path) == Orbit(0.0, 0.6, 3.0)
+    state.update(azimuth=180.0)
+    assert camera_tab._inside(path).elevation == pytest.approx(math.radians(10))
+
+
+def test_in_a_room_the_hand_turns_the_head():
+    around = fit_envelope(room())
+    assert camera_tab._reach(around).around
+    assert not camera_tab._reach(replace(around, outlook=0.0)).around
 
 
 def test_views_outside_what_was_trained_are_drawn_with_a_warning(opened):

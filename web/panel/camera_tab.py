@@ -130,6 +130,8 @@ def _sliders(contenders: "Contenders", run: str, outside: bool) -> Orbit:
     if st.session_state.get("orbit-of") != run:
         st.session_state["orbit-of"] = run
         _set(starting_orbit(contenders))
+    if not outside:
+        _set(_inside(contenders.envelope))
     limits = _limits(contenders.envelope, outside)
     values = []
     units = {"azimuth": "°", "elevation": "°", "radius": ""}
@@ -150,6 +152,14 @@ def _sliders(contenders: "Contenders", run: str, outside: bool) -> Orbit:
     return Orbit(math.radians(values[0]), math.radians(values[1]), values[2])
 
 
+def _inside(envelope: "Envelope") -> Orbit:
+    """What the sliders say, at an elevation and a radius that are trained at its azimuth."""
+    azimuth, elevation = (math.radians(st.session_state[name]) for name in ("azimuth", "elevation"))
+    low, high, near, far = envelope.band(azimuth)
+    radius = min(max(st.session_state["radius"], near), far)
+    return Orbit(azimuth, min(max(elevation, low), high), radius)
+
+
 def _limits(envelope: "Envelope", outside: bool) -> dict[str, tuple[float, float]]:
     """Ranges of the sliders: degrees, and norm units."""
     near, far = envelope.radius
@@ -163,7 +173,7 @@ def _limits(envelope: "Envelope", outside: bool) -> dict[str, tuple[float, float
 
 def _reach(envelope: "Envelope") -> Reach:
     turn = None if envelope.whole_orbit else envelope.azimuth
-    return Reach(turn, envelope.elevation, envelope.radius)
+    return Reach(turn, envelope.elevation, envelope.radius, bool(envelope.outlook))
 
 
 def _steered() -> None:

@@ -61,12 +61,12 @@ class Pane:
 
 @dataclass(frozen=True)
 class Orbit:
-    """A camera that looks at the pivot; angles in radians, as in `teacher.pseudo.envelope`."""
+    """A camera that looks at the pivot, or around; angles in radians, as in `teacher.pseudo.envelope`."""
 
     azimuth: float
     elevation: float
     radius: float
-    """Distance from the pivot, in norm units."""
+    """In norm units, as there."""
 
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, (self.azimuth, self.elevation, self.radius))):
@@ -84,6 +84,8 @@ class Reach:
     elevation: tuple[float, float] = (-STEEPEST, STEEPEST)
     radius: tuple[float, float] | None = None
     """None: as near and as far as one likes."""
+    around: bool = False
+    """Whether it looks around from the pivot, and not at it."""
 
 
 @dataclass(frozen=True)

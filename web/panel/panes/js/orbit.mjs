@@ -5,7 +5,7 @@ import { clamp } from "./view.mjs";
 
 /** @typedef {{ readonly azimuth: number, readonly elevation: number, readonly radius: number }} Orbit */
 /** @typedef {readonly [number, number]} Span */
-/** @typedef {{ readonly azimuth: Span | null, readonly elevation: Span, readonly radius: Span | null }} Reach */
+/** @typedef {{ readonly azimuth: Span | null, readonly elevation: Span, readonly radius: Span | null, readonly around: boolean }} Reach */
 
 const TURN = 2 * Math.PI;
 const NEAREST = 1e-3; // where nothing else limits the radius
@@ -32,17 +32,20 @@ export const reached = ({ azimuth, elevation, radius }, reach) => ({
   radius: Math.max(reach.radius === null ? radius : clamp(radius, ...reach.radius), NEAREST),
 });
 
+/** @type {(reach: Reach) => number} */
+const sweep = ({ around }) => (around ? -Math.PI / 3 : Math.PI);
+
 /**
- * The scene follows the hand by (dx, dy) heights of the picture: to the right means that the camera goes to the left.
- * From edge to edge is half a turn, as on the viewer's page.
+ * The scene follows the hand by (dx, dy) heights of the picture: to the right means that the camera goes to the left,
+ * or looks there. From edge to edge is half a turn, or a sixth where it looks around.
  * @type {(orbit: Orbit, dx: number, dy: number, reach: Reach) => Orbit}
  */
 export const turned = (orbit, dx, dy, reach) =>
   reached(
     {
       ...orbit,
-      azimuth: orbit.azimuth - Math.PI * dx,
-      elevation: orbit.elevation + Math.PI * dy,
+      azimuth: orbit.azimuth - sweep(reach) * dx,
+      elevation: orbit.elevation + sweep(reach) * dy,
     },
     reach,
   );
