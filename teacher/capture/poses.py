@@ -9,7 +9,7 @@ from pathlib import Path
 
 from teacher.capture.colmap import Job, Stage
 from teacher.capture.frames import Frames, masks_of
-from teacher.capture.matching import run_stage
+from teacher.capture.matching import NoStartError, run_stage
 from teacher.capture.model import Comparison, Model
 from teacher.capture.pairs import pairs_for
 from teacher.capture.reading import comparison, load_pycolmap, model_of
@@ -48,7 +48,10 @@ def solve(work: Path, frames: Frames, settings: PoseSettings, verbose: bool = Fa
     compared = comparison(job.database, None, ())
     if only_turns(compared) is not None:
         return Solution(None, compared)
-    _run(job, "cameras")
+    try:
+        _run(job, "cameras")
+    except NoStartError:
+        return Solution(None, compared)
     paths = sorted((folder / "models").iterdir(), key=lambda path: int(path.name))
     models = [colmap.Reconstruction(path) for path in paths]
     best = models[0] if models else None

@@ -1,15 +1,18 @@
 """A turn on the spot is known by its homographies; what is flat, or filmed in small steps, is not taken for one."""
 
 import math
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from jaxtyping import Float
 
-from teacher.capture import poses
+from teacher.capture import matching, poses
 from teacher.capture.colmap import Job
-from teacher.capture.frames import extract
+from teacher.capture.frames import Frames, Picture, extract
+from teacher.capture.matching import NoStartError
 from teacher.capture.model import Comparison, Pair
 from teacher.capture.settings import FrameSettings, PoseSettings
 from teacher.capture.turning import only_turns, steps
@@ -94,3 +97,37 @@ def test_a_turn_is_told_without_looking_for_cameras(
     assert seen == ["features", "matches"] and solution.model is None
     error = without_model(clip, frames, solution.compared)
     assert "turn on the spot only" in error.given and "do not turn on the spot" in error.remedy
+
+
+def test_mapping_that_finds_no_start_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process is gone, and what matching found tells why; a stage that has begun is waited for."""
+    sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
+    monkeypatch.setattr(matching, "_command", lambda note: sleeping)
+    monkeypatch.setattr(matching, "START_LIMIT", 0.2)
+    job = Job("cameras", tmp_path, tmp_path, PoseSettings())
+    begun = time.monotonic()
+    with pytest.raises(NoStartError):
+        matching.run_stage(job)
+    assert time.monotonic() - begun < 50
+    begins = "import time; print('+', flush=True); time.sleep(1)"
+    monkeypatch.setattr(matching, "_command", lambda note: [sys.executable, "-c", begins])
+    monkeypatch.setattr(matching, "START_LIMIT", 0.7)
+    matching.run_stage(job)
+
+
+def test_no_start_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fruitless(job: Job) -> None:
+        raise NoStartError
+
+    known = _compared(_turns(60, 0.1))
+    monkeypatch.setattr(poses, "run_stage", fruitless)
+    monkeypatch.setattr(poses, "comparison", lambda *arguments: known)
+    for stage in ("features", "matches"):
+        (tmp_path / "colmap").mkdir(exist_ok=True)
+        (tmp_path / "colmap" / stage).touch()
+    frames = Frames(True, tuple(Picture(f"p_{k}", 0.3) for k in range(20)), (), 20)
+    solution = poses.solve(tmp_path, frames, PoseSettings())
+    assert solution.model is None and solution.compared is known
+    assert "or show something flat" in without_model("clip", frames, known).given
