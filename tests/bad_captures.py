@@ -18,6 +18,7 @@ from PIL import Image
 
 from teacher.cameras import Camera, look_at
 from teacher.demo.scene import FIELD_OF_VIEW, TARGET, still_life
+from tests import rooms
 from tests.clips import (
     Frame,
     noise_picture,
@@ -144,6 +145,11 @@ def turning_in_the_scene(count: int, size: int) -> list[Frame]:
     return photographs(still_life(), cameras)
 
 
+def _turned(count: int) -> list[Frame]:
+    """All round on the spot: mapping makes a path and a depth of it, at a quarter of a pixel."""
+    return rooms.photographs_of(rooms.room(), rooms.turn(count, 400))
+
+
 def tiled_floor(count: int, size: int, tiles: int = 12) -> list[Frame]:
     """A floor of one tile over and over, and nothing else, filmed on a walk round its middle."""
     tile = noise_picture(96, 96, seed=3)
@@ -240,6 +246,12 @@ CAPTURES: dict[str, BadCapture] = {
     ),
     "turn in the scene, 48 frames": BadCapture(
         _clip("look", lambda: turning_in_the_scene(48, 400)), "turn on the spot", slow=True
+    ),
+    "turn in a whole room, 12 frames": BadCapture(
+        _clip("dozen", lambda: _turned(12), 5), "turn on the spot", slow=True
+    ),
+    "turn in a whole room, 48 frames": BadCapture(
+        _clip("round", lambda: _turned(48), 5), "turn on the spot", slow=True
     ),
     "same label on all sides, 48 frames": BadCapture(
         _clip("label", lambda: photographs(repeating(), orbit(48, 400))), "look the same", slow=True

@@ -25,6 +25,8 @@ FEATURES = 4096
 """Details kept of a picture, the largest first; matching costs their square, and half as many find the same cameras."""
 BLOCK = 20
 """Pairs compared between two signs of progress."""
+MAPPING_START, MAPPING_PICTURE = 600, 10
+"""Seconds, and seconds for each picture, after which mapping goes on with what it has: ten times what it takes."""
 PARAMETERS = {
     "SIMPLE_PINHOLE": ("f", "cx", "cy"),
     "SIMPLE_RADIAL": ("f", "cx", "cy", "k1"),
@@ -142,6 +144,7 @@ def cameras(job: Job, colmap: Any) -> None:
     """Incremental mapping; sub-models are written largest first, none if nothing could be started."""
     options = colmap.IncrementalPipelineOptions()
     options.num_threads, options.random_seed = cores(), job.settings.random_seed
+    options.max_runtime_seconds = MAPPING_START + MAPPING_PICTURE * job.pictures
     options.min_model_size = max(3, min(10, job.pictures // 3))
     scratch, final = job.folder / "sparse", job.folder / "models"
     for folder in (scratch, final):

@@ -5,10 +5,13 @@ scale and orientation mean nothing yet (`world.py`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
+
+MAPPED = 15
+"""Matches from which mapping uses a pair of pictures (COLMAP's default)."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,11 @@ class Comparison:
     """Pairs with at least one verified match."""
     model_sizes: tuple[int, ...] = ()
     """Images in each sub-model, largest first."""
+    homographies: Float[np.ndarray, "n 3 3"] = field(
+        default_factory=lambda: np.zeros((0, 3, 3)), compare=False
+    )
+    """Of the pairs that mapping would use and that a turn on the spot, or a plane, explains as well; from the first
+    picture to the second, in coordinates from their middles, by their longer sides."""
 
     def strong(self, matches: int) -> list[Pair]:
         """Pairs with at least so many matches."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from teacher.capture.colmap import PARAMETERS
-from teacher.capture.model import Comparison, LensFit, Model, Pair
+from teacher.capture.model import MAPPED, Comparison, LensFit, Model, Pair
 from teacher.errors import UserError
 
 _OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # COLMAP's cameras look along +z with +y down
@@ -77,9 +77,10 @@ def comparison(database: Path, reconstruction: Any | None, sizes: Sequence[int])
     with colmap.Database.open(database) as opened:
         names = {image.image_id: image.name for image in opened.read_all_images()}
         features = {name: int(opened.num_keypoints_for_image(k)) for k, name in names.items()}
+        centred = _centred(opened)
         ids, geometries = opened.read_two_view_geometries()
     tracks = {} if reconstruction is None else _tracks(reconstruction)
-    pairs = []
+    pairs, turns = [], []
     for pair_id, geometry in zip(ids, geometries, strict=True):
         if len(geometry.inlier_matches) == 0:
             continue
@@ -88,7 +89,22 @@ def comparison(database: Path, reconstruction: Any | None, sizes: Sequence[int])
         flat = "PANORAMIC" in colmap.TwoViewGeometryConfiguration(geometry.config).name
         matches = len(geometry.inlier_matches)
         pairs.append(Pair(names[a], names[b], matches, same, either, flat))
-    return Comparison(features, tuple(pairs), tuple(sizes))
+        if flat and matches >= MAPPED and geometry.H is not None:
+            turns.append(centred[b] @ geometry.H @ np.linalg.inv(centred[a]))
+    return Comparison(
+        features, tuple(pairs), tuple(sizes), np.array(turns, float).reshape(-1, 3, 3)
+    )
+
+
+def _centred(database: Any) -> dict[int, np.ndarray]:
+    """For each picture, from pixels to what `Comparison.homographies` is in."""
+    cameras = {camera.camera_id: camera for camera in database.read_all_cameras()}
+    maps = {}
+    for image in database.read_all_images():
+        camera = cameras[image.camera_id]
+        w, h = camera.width, camera.height
+        maps[image.image_id] = np.array([[1, 0, -w / 2], [0, 1, -h / 2], [0, 0, max(w, h)]], float)
+    return maps
 
 
 def _tracks(reconstruction: Any) -> dict[int, np.ndarray]:

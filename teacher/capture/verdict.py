@@ -6,6 +6,7 @@ from teacher.capture.checks import STRONG, Finding
 from teacher.capture.frames import Frames
 from teacher.capture.model import Comparison, median
 from teacher.capture.settings import FEWEST
+from teacher.capture.turning import only_turns
 from teacher.errors import UserError
 
 _EXPECTED = {
@@ -21,7 +22,8 @@ _REMEDY = {
     " textured things on the table (a newspaper, a patterned cloth) help",
     "contradictions": "different sides look the same (a repeated label, tiles, a symmetric thing), so that they were"
     " taken for one; put things that differ around it (a newspaper, a few objects) and film again",
-    "depth": "do not turn on the spot: walk round the object, so that near things move against far ones",
+    "depth": "do not turn on the spot: walk round the object, or through the room, so that near things move against"
+    " far ones",
     "error": "keep the scene still and the zoom and focus fixed, and film again in good light",
     "tracks": "film more slowly, in good light, with more overlap between pictures",
     "jumps": "give one uncut take (--start and --end choose a part); if it is one, different sides of the scene look"
@@ -36,6 +38,10 @@ _FEATURES = 80  # details in the median picture below which it counts as bare
 
 def without_model(data: object, frames: Frames, compared: Comparison) -> UserError:
     """Why there is no model at all."""
+    turns = only_turns(compared)
+    if turns is not None:
+        found = f"{turns[0]} of {turns[1]} pairs of pictures differ by a turn on the spot only"
+        return _refusal(data, found, _EXPECTED["depth"], _REMEDY["depth"])
     details = median(list(compared.features.values()))
     verified = compared.strong(STRONG // 2)
     turning = [pair for pair in verified if pair.panoramic]
