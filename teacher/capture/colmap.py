@@ -25,6 +25,9 @@ FEATURES = 4096
 """Details kept of a picture, the largest first; matching costs their square, and half as many find the same cameras."""
 BLOCK = 20
 """Pairs compared between two signs of progress."""
+GROWTH, GLOBAL, LOCAL = 1.25, 2, 1
+"""Everything is adjusted together, at most GLOBAL times, whenever the model has grown so much; what is around a new picture
+LOCAL times. COLMAP's own 1.1, 5 and 2 find the same cameras in twice the time (docs/capture.md)."""
 PARAMETERS = {
     "SIMPLE_PINHOLE": ("f", "cx", "cy"),
     "SIMPLE_RADIAL": ("f", "cx", "cy", "k1"),
@@ -142,6 +145,8 @@ def cameras(job: Job, colmap: Any) -> None:
     """Incremental mapping; sub-models are written largest first, none if nothing could be started."""
     options = colmap.IncrementalPipelineOptions()
     options.num_threads, options.random_seed = cores(), job.settings.random_seed
+    options.ba_global_frames_ratio = options.ba_global_points_ratio = GROWTH
+    options.ba_global_max_refinements, options.ba_local_max_refinements = GLOBAL, LOCAL
     options.min_model_size = max(3, min(10, job.pictures // 3))
     scratch, final = job.folder / "sparse", job.folder / "models"
     for folder in (scratch, final):
