@@ -26,8 +26,8 @@ FEATURES = 4096
 BLOCK = 20
 """Pairs compared between two signs of progress."""
 GROWTH, GLOBAL, LOCAL = 1.25, 2, 1
-"""Everything is adjusted together, at most GLOBAL times, whenever the model has grown so much; what is around a new picture
-LOCAL times. COLMAP's own 1.1, 5 and 2 find the same cameras in twice the time (docs/capture.md)."""
+"""Everything is adjusted together, at most GLOBAL times, whenever the model has grown so much; what is around a new
+picture LOCAL times. COLMAP's own 1.1, 5 and 2 find the same cameras in twice the time (docs/capture.md)."""
 PARAMETERS = {
     "SIMPLE_PINHOLE": ("f", "cx", "cy"),
     "SIMPLE_RADIAL": ("f", "cx", "cy", "k1"),
