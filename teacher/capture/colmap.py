@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -25,8 +26,14 @@ FEATURES = 4096
 """Details kept of a picture, the largest first; matching costs their square, and half as many find the same cameras."""
 BLOCK = 20
 """Pairs compared between two signs of progress."""
-MAPPING_START, MAPPING_PICTURE = 600, 10
-"""Seconds, and seconds for each picture, after which mapping goes on with what it has: ten times what it takes."""
+START_LIMIT = 120.0
+"""Processor seconds in which mapping must have found two pictures to start from. A few do where there are two; where
+nothing has depth all pairs are tried, which no option of pycolmap ends (48 frames of a turn: half an hour and more)."""
+NO_START = 3
+"""Exit code of a mapping that found no start."""
+GROWTH, GLOBAL, LOCAL = 1.25, 2, 1
+"""Everything is adjusted together, at most GLOBAL times, whenever the model has grown so much; what is around a new
+picture LOCAL times. COLMAP's own 1.1, 5 and 2 find the same cameras in twice the time (docs/capture.md)."""
 PARAMETERS = {
     "SIMPLE_PINHOLE": ("f", "cx", "cy"),
     "SIMPLE_RADIAL": ("f", "cx", "cy", "k1"),
@@ -144,16 +151,24 @@ def cameras(job: Job, colmap: Any) -> None:
     """Incremental mapping; sub-models are written largest first, none if nothing could be started."""
     options = colmap.IncrementalPipelineOptions()
     options.num_threads, options.random_seed = cores(), job.settings.random_seed
-    options.max_runtime_seconds = MAPPING_START + MAPPING_PICTURE * job.pictures
+    options.ba_global_frames_ratio = options.ba_global_points_ratio = GROWTH
+    options.ba_global_max_refinements, options.ba_local_max_refinements = GLOBAL, LOCAL
     options.min_model_size = max(3, min(10, job.pictures // 3))
     scratch, final = job.folder / "sparse", job.folder / "models"
     for folder in (scratch, final):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
+    begun = threading.Event()
+
+    def registered() -> None:
+        begun.set()
+        print("+", flush=True)
+
+    end_without(begun, START_LIMIT)
     found = colmap.incremental_mapping(
-        *(job.database, job.images, scratch, options),
-        next_image_callback=lambda: print("+", flush=True),
+        *(job.database, job.images, scratch, options), next_image_callback=registered
     )
+    begun.set()
     ordered = sorted(found.values(), key=lambda model: -model.num_reg_images())
     for k, model in enumerate(ordered):
         (final / str(k)).mkdir()
@@ -169,6 +184,18 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def end_without(begun: threading.Event, seconds: float) -> None:
+    """End this process with NO_START once it has used so many processor seconds and `begun` is not set."""
+    limit = time.process_time() + seconds
+
+    def watch() -> None:
+        while not begun.wait(0.2):
+            if time.process_time() > limit:
+                os._exit(NO_START)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def main() -> None:

@@ -9,22 +9,18 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from teacher.capture.colmap import BLOCK, Job
+from teacher.capture.colmap import BLOCK, NO_START, Job
 from teacher.errors import UserError
 
 _MARKS = {"features": b"Processed file [", "matches": b"Processing block [", "cameras": b"+"}
 _UNITS = {"features": "picture", "matches": "pair", "cameras": "picture"}
 _ROOT = Path(__file__).parents[2]
-START_LIMIT = 300.0
-"""Seconds in which mapping must have found two pictures to start from. A few do where there are two; where nothing
-has depth all pairs are tried, which no option of pycolmap ends (48 frames of a turn: more than half an hour)."""
 
 
 class NoStartError(Exception):
@@ -35,7 +31,7 @@ def run_stage(job: Job) -> None:
     """Run one stage to its end, in another process.
 
     Raises:
-        NoStartError: no first camera within START_LIMIT.
+        NoStartError: mapping gave up.
         UserError: the process failed; what it said last is in the message.
     """
     note = job.folder / f"{job.stage}.json"
@@ -44,7 +40,7 @@ def run_stage(job: Job) -> None:
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     bar: tqdm[Any] = tqdm(total=total, desc=job.stage, unit=_UNITS[job.stage])
     process = subprocess.Popen(
-        _command(note),
+        [sys.executable, "-m", "teacher.capture.colmap", str(note)],
         stdin=subprocess.PIPE,  # whose end tells the stage that we are gone
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -56,12 +52,10 @@ def run_stage(job: Job) -> None:
         except BaseException:
             process.kill()
             raise
+    if job.stage == "cameras" and process.returncode == NO_START:
+        raise NoStartError
     if process.returncode != 0:
         raise _failed(job, process.returncode, said)
-
-
-def _command(note: Path) -> list[str]:
-    return [sys.executable, "-m", "teacher.capture.colmap", str(note)]
 
 
 def _follow(process: "subprocess.Popen[bytes]", job: Job, bar: "tqdm[Any]") -> list[str]:
@@ -80,10 +74,7 @@ def _follow(process: "subprocess.Popen[bytes]", job: Job, bar: "tqdm[Any]") -> l
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
-    begun = time.monotonic()
     while process.poll() is None:
-        if job.stage == "cameras" and not marks[0] and time.monotonic() - begun > START_LIMIT:
-            raise NoStartError
         listener.join(0.3)  # the main thread stays free for Ctrl-C
         bar.update(max(0, min(_done(job, marks[0]), bar.total or 0) - bar.n))
     listener.join()

@@ -1,8 +1,8 @@
 """A turn on the spot is known by its homographies; what is flat, or filmed in small steps, is not taken for one."""
 
 import math
+import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +10,16 @@ import pytest
 from jaxtyping import Float
 
 from teacher.capture import matching, poses
-from teacher.capture.colmap import Job
+from teacher.capture.colmap import NO_START, Job
 from teacher.capture.frames import Frames, Picture, extract
 from teacher.capture.matching import NoStartError
 from teacher.capture.model import Comparison, Pair
 from teacher.capture.settings import FrameSettings, PoseSettings
 from teacher.capture.turning import only_turns, steps
 from teacher.capture.verdict import without_model
+from teacher.errors import UserError
 from tests.clips import turning, write_clip
+from tests.conftest import ROOT
 
 FOCAL = 0.83
 
@@ -99,22 +101,29 @@ def test_a_turn_is_told_without_looking_for_cameras(
     assert "turn on the spot only" in error.given and "do not turn on the spot" in error.remedy
 
 
-def test_mapping_that_finds_no_start_is_ended(
+@pytest.mark.parametrize(("begins", "code"), [(False, NO_START), (True, 0)])
+def test_mapping_that_finds_no_start_is_ended(begins: bool, code: int) -> None:
+    """By processor time: a busy machine ends nothing that would have begun."""
+    code_lines = (
+        "import threading, time; from teacher.capture.colmap import end_without",
+        "begun = threading.Event(); end_without(begun, 0.3)",
+        "begun.set()" if begins else "",
+        "while time.process_time() < 1.5: pass",
+    )
+    done = subprocess.run([sys.executable, "-c", "\n".join(code_lines)], cwd=ROOT, check=False)
+    assert done.returncode == code
+
+
+def test_a_stage_tells_that_there_was_no_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its process is gone, and what matching found tells why; a stage that has begun is waited for."""
-    sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
-    monkeypatch.setattr(matching, "_command", lambda note: sleeping)
-    monkeypatch.setattr(matching, "START_LIMIT", 0.2)
-    job = Job("cameras", tmp_path, tmp_path, PoseSettings())
-    begun = time.monotonic()
+    ends = subprocess.Popen
+    gone = [sys.executable, "-c", f"raise SystemExit({NO_START})"]
+    monkeypatch.setattr(matching.subprocess, "Popen", lambda command, **rest: ends(gone, **rest))
     with pytest.raises(NoStartError):
-        matching.run_stage(job)
-    assert time.monotonic() - begun < 50
-    begins = "import time; print('+', flush=True); time.sleep(1)"
-    monkeypatch.setattr(matching, "_command", lambda note: [sys.executable, "-c", begins])
-    monkeypatch.setattr(matching, "START_LIMIT", 0.7)
-    matching.run_stage(job)
+        matching.run_stage(Job("cameras", tmp_path, tmp_path, PoseSettings()))
+    with pytest.raises(UserError, match="code 3"):
+        matching.run_stage(Job("features", tmp_path, tmp_path, PoseSettings()))
 
 
 def test_no_start_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

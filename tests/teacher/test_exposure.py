@@ -15,7 +15,7 @@ from teacher.losses import LossConfig
 from teacher.ops.hash_encode import HashGrid
 from teacher.optimiser import OptimiserConfig
 from teacher.per_image import PerImage, PerImageConfig, amplified, as_exposed
-from teacher.presets import DataConfig, TrainConfig
+from teacher.presets import PRESETS, DataConfig, TrainConfig
 from teacher.samplers.occupancy import OccupancyConfig
 from teacher.scene import Scene
 from teacher.train import train
@@ -155,3 +155,10 @@ def test_eval_says_what_held_out_pictures_are_in_their_own_exposure(tmp_path: Pa
     metrics = evaluate(tmp_path / "with", "test", "white")
     assert metrics["psnr_own_exposures"] > metrics["mean"]["psnr"] + 0.1
     assert "psnr_own_exposures" not in evaluate(tmp_path / "without", "test", "white")
+
+
+def test_captures_have_codes_and_the_built_in_scene_has_none() -> None:
+    """Phones change exposure, a renderer does not (docs/poses.md)."""
+    sizes = {name: config.per_image.size for name, (_, config) in PRESETS.items()}
+    assert sizes["unbounded"] > 0 and sizes["demo"] == sizes["synthetic"] == 0
+    assert not any(config.per_image.gains for _, config in PRESETS.values())
