@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from export.proof import Exportable, Measured
-from student.checkpoint import StudentRun, load_student
+from student.checkpoint import load_student
 from teacher.errors import UserError
 from teacher.files import read_json
 
@@ -31,20 +31,27 @@ def open_student(folder: Path) -> Exportable:
         size=run.size,
         envelope=run.scene.envelope,
         cameras=tuple(run.cameras),
-        measured=_measured(run),
+        measured=read_measured(run.folder / "eval" / "metrics.json", run.size),
     )
 
 
-def _measured(run: StudentRun) -> Measured:
-    path = run.folder / "eval" / "metrics.json"
+def read_measured(path: Path, size: tuple[int, int]) -> Measured:
+    """What `python -m student eval` wrote to `path`; nothing, of pictures of `size` = (height, width), if it did not.
+
+    Figures of an object are those of its own pixels, not to be compared with those of whole pictures: the split says so
+    wherever it is shown, "13 cropped test views".
+
+    Raises:
+        UserError: the file is damaged or of another version.
+    """
     if not path.exists():
-        height, width = run.size
+        height, width = size
         return Measured(0, "not measured", "white", width, height, None, None, None)
     found: Any = read_json(path, "the student's measurements", _REMEDY)
     try:
         return Measured(
             views=found["views"],
-            split=found["split"],
+            split=f"cropped {found['split']}" if "crop" in found else found["split"],
             background=found["background"],
             width=found["width"],
             height=found["height"],

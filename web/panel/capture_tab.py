@@ -12,6 +12,11 @@ from export.runs import Run
 from web.panel import notices
 from web.panel.selection import Selection
 
+_ERROR = "error of its points, px"
+_ERRORS = (
+    "A picture's error is the mean over the points that it shows, in its own pixels: a point that many pictures show "
+    "counts in each of them. In the check above every point counts once, in pixels of pictures of at most 1000."
+)
 _SIGNS = {"good": "✓", "doubtful": "⚠", "wrong": "✗"}
 
 
@@ -59,8 +64,18 @@ def _show(report: CaptureReport) -> None:
     _dropped(plain)
     _pictures(report)
     with st.expander("All pictures"):
-        st.dataframe(plain["pictures"], hide_index=True, alt="Pictures with what was found in them")
+        rows = named_columns(plain["pictures"])
+        st.dataframe(rows, hide_index=True, alt="Pictures with what was found in them")
+        st.caption(_ERRORS)
     st.caption(f"{notices.plain(str(plain['data']))} → {notices.plain(str(report.folder))}")
+
+
+def named_columns(pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pictures' rows with a name for the error that says of what: the check of that name is another mean."""
+    return [
+        {_ERROR if key == "error" else key: value for key, value in picture.items()}
+        for picture in pictures
+    ]
 
 
 def _findings(plain: dict[str, Any]) -> str:
