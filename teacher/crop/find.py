@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from teacher.cameras import Camera, point_of_interest
+from teacher.cameras import Camera, look_around, point_of_interest
 from teacher.crop.pieces import grown, heaviest
 from teacher.crop.shape import Crop
 from teacher.crop.support import Support, find_support
@@ -81,7 +81,10 @@ class Found:
 
 
 def find_place(cameras: Sequence[Camera]) -> Place:
-    """Where `cameras` look, and how far around it is still in front of all of them."""
+    """Where `cameras` look, and how far around it is still in front of all of them; UserError if they look around."""
+    if look_around(cameras):
+        given, expected = "cameras that look around, as in a room", "cameras around a thing"
+        raise UserError("the object", given, expected, "give the box by hand, or use the whole")
     centre = point_of_interest(cameras).float()
     away = torch.stack([camera.position for camera in cameras]) - centre
     distance = float(away.norm(dim=-1).median())
@@ -111,7 +114,7 @@ def find_crop(
     """The object that `cameras` look at; `points` lie on surfaces of the scene (norm frame).
 
     Raises:
-        UserError: nothing opaque is where they look.
+        UserError: nothing opaque is where they look, or they look at nothing in common.
     """
     place = find_place(cameras)
     near = place.near(points)

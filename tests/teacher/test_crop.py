@@ -12,7 +12,7 @@ from torch import Tensor
 
 from teacher.cameras import Camera, look_at
 from teacher.crop.files import NAME, CropFile, fingerprint, read_crop
-from teacher.crop.find import Cuts, Found, cut_z, find_crop
+from teacher.crop.find import Cuts, Found, cut_z, find_crop, find_place
 from teacher.crop.pieces import heaviest, labelled
 from teacher.crop.shape import Crop
 from teacher.crop.support import find_support
@@ -29,6 +29,7 @@ from teacher.samplers.base import RaySampler, RenderConfig
 from teacher.samplers.density_grid import DensityGridConfig
 from teacher.samplers.occupancy import OccupancyConfig
 from teacher.samplers.proposal import ProposalConfig
+from tests.looking_around import room
 
 CUBE = torch.tensor([[-1.0] * 3, [1.0] * 3])
 BOX = torch.tensor([[-0.3, -0.4, -0.2], [0.5, 0.2, 0.3]])
@@ -287,6 +288,11 @@ def test_what_goes_on_beyond_reach_is_told_and_nothing_is_an_error() -> None:
 
 
 # The file.
+
+
+def test_cameras_of_a_room_look_at_no_object() -> None:
+    with pytest.raises(UserError, match="look around"):
+        find_place(room())
 
 
 def test_a_crop_comes_back_as_it_was_written(tmp_path: Path) -> None:
