@@ -1,5 +1,6 @@
 """Which frames of a clip are kept: sharp ones, that differ, upright, in sRGB; and what is refused."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -72,6 +73,16 @@ def _glances(frames: list[np.ndarray]) -> list:
 
     grey = [frame.mean(-1).astype(np.uint8) for frame in frames]
     return [Glance(k, k / 30, sharpness(y), y) for k, y in enumerate(grey)]
+
+
+def test_the_sharpest_of_each_window_is_kept() -> None:
+    """Among frames none of which is blurred."""
+    glances = [
+        replace(glance, sharpness=1.0 if k % 3 == 2 else 0.85)
+        for k, glance in enumerate(_glances(pan(90)))
+    ]
+    kept = choose(glances, 24).kept[1:-1]
+    assert len(kept) == 22 and all(k % 3 == 2 for k in kept)
 
 
 def test_choice_is_the_same_every_time() -> None:

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from jaxtyping import Float
 
 from teacher.capture import matching, poses
 from teacher.capture.colmap import NO_START, Job
+from teacher.capture.colmap import cameras as map_cameras
 from teacher.capture.frames import Frames, Picture, extract
 from teacher.capture.matching import NoStartError
 from teacher.capture.model import Comparison, Pair
@@ -140,3 +142,22 @@ def test_no_start_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     solution = poses.solve(tmp_path, frames, PoseSettings())
     assert solution.model is None and solution.compared is known
     assert "or show something flat" in without_model("clip", frames, known).given
+
+
+def test_the_largest_model_comes_first(tmp_path: Path) -> None:
+    """COLMAP's first one may hold two pictures while the second has all."""
+
+    def found(count: int) -> SimpleNamespace:
+        return SimpleNamespace(
+            num_reg_images=lambda: count,
+            write_binary=lambda folder: (folder / "size").write_text(str(count)),
+        )
+
+    colmap = SimpleNamespace(
+        IncrementalPipelineOptions=SimpleNamespace,
+        incremental_mapping=lambda *given, **rest: {0: found(2), 1: found(48), 2: found(9)},
+    )
+    job = Job("cameras", tmp_path, tmp_path, PoseSettings())
+    map_cameras(job, colmap)
+    sizes = [(tmp_path / "models" / str(k) / "size").read_text() for k in range(3)]
+    assert sizes == ["48", "9", "2"]
