@@ -2,6 +2,8 @@
 
     room() -> boxes --photographs_of(cameras)--> frames      loop(...), turn(...) -> true cameras
 
+    python -m tests.rooms room.mp4      the walk that README's figures are of: make page VIDEO=room.mp4
+
 Rays meet axis-aligned boxes (the room is one, seen from inside), whose six faces carry painted textures and a fixed
 shade each. Metres; +z is up, the floor is z = 0, the room's middle is x = y = 0.
 """
@@ -10,14 +12,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
+import tyro
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFilter
 
 from teacher.cameras import Camera, look_at
-from tests.clips import Frame
+from tests.clips import Frame, write_clip
 
 WIDTH, LENGTH, HEIGHT = 4.0, 4.8, 2.5
 EYE = 1.25
@@ -237,3 +241,12 @@ def _looked_up(
     top = (1 - fx) * paint[j, i] + fx * paint[j, i + 1]
     low = (1 - fx) * paint[j + 1, i] + fx * paint[j + 1, i + 1]
     return (1 - fy) * top + fy * low
+
+
+def write(output: tyro.conf.Positional[Path], frames: int = 56, size: int = 400) -> None:
+    """Film a walk round the room, looking outwards."""
+    write_clip(output, photographs_of(room(), loop(frames, size)), fps=5)
+
+
+if __name__ == "__main__":
+    tyro.cli(write)
