@@ -163,7 +163,6 @@ PRESETS: dict[str, tuple[str, TrainConfig]] = {
                 density=DensityGridConfig(HashGrid(levels=5, features=2, log2_size=16)),
             ),
             render=RenderConfig(shy=0.5),
-            per_image=PerImageConfig(size=4),  # exposure drifts: docs/poses.md
             loss=LossConfig(distortion=2e-3),
             steps=4000,
             samples_per_step=1 << 15,
