@@ -80,7 +80,7 @@ class Envelope:
     way round the last one is left out, being the first); between two they are linear. Empty: the same everywhere.
     """
     outlook: float = 0.0
-    """0: cameras orbit the pivot. Else they look around, see the module's docstring."""
+    """0: cameras orbit the pivot. Else they look around, and what they see is taken to be this far ahead of it."""
 
     def standing(self, camera: Camera) -> tuple[float, float, float]:
         """Azimuth, elevation (radians) and radius of `camera`."""

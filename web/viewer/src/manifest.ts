@@ -135,7 +135,10 @@ export interface Envelope {
    * linear. Empty: the same everywhere.
    */
   readonly track?: readonly (readonly [number, number, number, number])[];
-  /** 0: cameras orbit the pivot. Else they look around, see the module's docstring. */
+  /**
+   * 0: cameras orbit the pivot. Else they look around, and what they see is taken to be this far
+   * ahead of it.
+   */
   readonly outlook?: number;
 }
 
