@@ -53,6 +53,7 @@ def write_mp4(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: int
         stream = container.add_stream("libx264", rate=Fraction(fps))
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": "18"}
+        stream.codec_context.thread_count = 1  # what x264 writes depends on how many it has
         for k, frame in enumerate(frames):
             height, width = (side // 2 * 2 for side in frame.shape[:2])
             if k == 0:
