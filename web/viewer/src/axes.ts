@@ -8,11 +8,21 @@ export interface Axes {
   readonly back: Vec3;
 }
 
+/** In radians. */
+export interface Angles {
+  readonly azimuth: number;
+  readonly elevation: number;
+}
+
 /** The unit vector at these angles, in radians. */
 export function direction(azimuth: number, elevation: number): Vec3 {
   const across = Math.cos(elevation);
   return [across * Math.cos(azimuth), across * Math.sin(azimuth), Math.sin(elevation)];
 }
+
+/** Right, up and back of a camera whose back points that way. */
+export const axesOf = ({ azimuth, elevation }: Angles): Axes =>
+  lookAt(direction(azimuth, elevation), [0, 0, 0]);
 
 /**
  * Right, up and back of a camera at `position` that looks at `target` with +z up

@@ -9,7 +9,7 @@
  * radians, lengths in norm units, `focal` is a fraction of the picture's height. Where cameras look
  * around, as in a room, room.ts has the formulas.
  */
-import { type Axes, direction, lookAt } from "./axes";
+import { type Axes, axesOf, direction, lookAt } from "./axes";
 import { clamp, type Limits, type Range, splitAim, type Tangents } from "./framing";
 import type { CameraPose, Envelope } from "./manifest";
 import { looksAround, orbitAt, standing } from "./room";
@@ -76,10 +76,6 @@ export function bandAt(azimuth: number, envelope: Envelope): { elevation: Range;
 export function positionOf(orbit: Orbit, pivot: Vec3): Vec3 {
   return add(pivot, scale(direction(orbit.azimuth, orbit.elevation), orbit.radius));
 }
-
-/** Axes of the camera of `orbit` that looks at the pivot. */
-const axesOf = ({ azimuth, elevation }: Orbit): Axes =>
-  lookAt(direction(azimuth, elevation), [0, 0, 0]);
 
 /** What `orbit` looks at, seen from where it stands. */
 export function aimOf(orbit: Orbit): Aim {

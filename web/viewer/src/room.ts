@@ -10,7 +10,7 @@
  *
  * What a hand does, camera.ts, moves.ts and limits.ts say for both kinds, and ask here for this one.
  */
-import { type Axes, direction, lookAt } from "./axes";
+import { type Axes, axesOf, lookAt } from "./axes";
 import type { Orbit } from "./camera";
 import type { Range, Tangents } from "./framing";
 import type { Envelope } from "./manifest";
@@ -20,9 +20,6 @@ const NEAREST = 0.02; // of the outlook: what is seen stays before the camera by
 
 /** Whether cameras look around, and do not orbit the pivot. */
 export const looksAround = ({ outlook = 0 }: Envelope): boolean => outlook > 0;
-
-const axesOf = ({ azimuth, elevation }: Pick<Orbit, "azimuth" | "elevation">): Axes =>
-  lookAt(direction(azimuth, elevation), [0, 0, 0]);
 
 /** Where the camera of `orbit` stands, and how it is turned. */
 export function standing(
