@@ -30,7 +30,7 @@ from tqdm import tqdm
 from teacher.config import to_plain
 from teacher.corrections import CorrectionsConfig
 from teacher.errors import UserError, exit_on_user_error
-from teacher.files import read_json, replacing, write_json
+from teacher.files import replacing, write_json
 from teacher.metrics import psnr
 from teacher.model import WHITE, Teacher
 from teacher.per_image import PerImageConfig, as_exposed
@@ -154,7 +154,8 @@ class Bench:
     def run(self) -> None:
         """Train, measure, print and write."""
         torch.set_num_threads(self.threads)
-        found = self._known()
+        settings = to_plain((self.preset, self.steps, self.samples_per_step, self.max_side))
+        found = report.known(self.folder / "exposure.json", settings)
         for study, seed, variant in self._cases():
             key = f"{study}, {variant}, seed {seed}"
             if key not in found["rows"]:
@@ -188,16 +189,6 @@ class Bench:
         data = self.orbit if study == "orbit" else self.fox
         scene = DataConfig(data, max_side=self.max_side).load()
         return drifted(scene, self.folder / "drift", STOPS, 7) if study == "drift" else scene
-
-    def _known(self) -> dict[str, Any]:
-        """Results so far of the same settings; none otherwise."""
-        path = self.folder / "exposure.json"
-        settings = to_plain((self.preset, self.steps, self.samples_per_step, self.max_side))
-        if path.exists():
-            found = read_json(path, "results of an earlier run", "delete it")
-            if found["settings"] == settings:
-                return found
-        return {"provenance": report.provenance(), "settings": settings, "rows": {}}
 
 
 def markdown(found: dict[str, dict[str, Any]]) -> str:

@@ -36,7 +36,7 @@ from teacher.demo.dataset import straight_rgba
 from teacher.demo.scene import still_life
 from teacher.demo.tracer import render
 from teacher.errors import UserError, exit_on_user_error
-from teacher.files import read_json, replacing, write_json
+from teacher.files import replacing, write_json
 from teacher.pictures import Picture
 from teacher.presets import PRESETS, DataConfig, TrainConfig
 from teacher.rigid import aligning_similarity, differences, moved
@@ -233,7 +233,8 @@ class Bench:
         if unknown:
             known = f"some of {', '.join(STUDIES)}"
             raise UserError("--studies", unknown[0], known, "choose of these")
-        found = self._known()
+        settings = to_plain((self.steps, self.corrections, self.detail))
+        found = report.known(self.folder / "poses.json", settings)
         for name, seed in itertools.product(self.studies, self.seeds):
             for case in STUDIES[name](self, seed):
                 key = f"{case.label}, seed {seed}"
@@ -245,18 +246,6 @@ class Bench:
         print(text)
         if self.write:
             report.write_section("poses", text, self.docs / "poses.md")
-
-    def _known(self) -> dict[str, Any]:
-        """Results so far of the same settings; none otherwise."""
-        path, settings = (
-            self.folder / "poses.json",
-            to_plain((self.steps, self.corrections, self.detail)),
-        )
-        if path.exists():
-            found = read_json(path, "results of an earlier run", "delete it")
-            if found["settings"] == settings:
-                return found
-        return {"provenance": report.provenance(), "settings": settings, "rows": {}}
 
 
 def of_perturbed(bench: Bench, seed: int) -> list[Case]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from teacher.errors import UserError
-from teacher.files import replacing
+from teacher.files import read_json, replacing
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
@@ -30,6 +30,15 @@ def provenance() -> dict[str, Any]:
         "commit": commit(),
         "load_average_before": round(os.getloadavg()[0], 2),
     }
+
+
+def known(path: Path, settings: Any) -> dict[str, Any]:
+    """Results so far in `path` of the same `settings` (plain data); with no rows where there are none."""
+    if path.exists():
+        found = read_json(path, "results of an earlier run", "delete it")
+        if found["settings"] == settings:
+            return found
+    return {"provenance": provenance(), "settings": settings, "rows": {}}
 
 
 def machine() -> str:
